@@ -1,0 +1,379 @@
+// Runs the test files on every runtime and prints one result.
+//
+//   tsx tests/matrix.ts [runtime ...] [part of a file's name ...]
+//   tsx tests/matrix.ts deno map      map tests, on Deno only
+//
+// Runtimes: node (the machine's own), newest-node, deno, bun. Each file runs
+// in a process of its own, so that one that crashes costs only itself. Its
+// output is shown if a test in it fails.
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+interface Target {
+  /** The name that is asked for on the command line. */
+  name: string;
+  /** The runtime and version that the tests must find themselves on. */
+  identity: string;
+  command: string;
+  args: (file: string, report: string) => string[];
+}
+
+interface Outcome {
+  file: string;
+  passed: number;
+  failures: string[];
+  skips: string[];
+  seconds: number;
+  output: string;
+}
+
+const FILE_TIMEOUT = 300_000;
+
+/** Files at a time: many tests start four workers of their own. */
+const FILES_AT_ONCE = Number(process.env["POLYPOOL_MATRIX_JOBS"] ?? 2);
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const newestNodeFolder = join(root, "tests", "newest-node");
+const suffix = process.platform === "win32" ? ".exe" : "";
+
+const definitions: Record<string, () => Target> = {
+  "node": machineNode,
+  "newest-node": newestNode,
+  "deno": () => ({
+    name: "deno",
+    identity: `deno@${versionOf("deno")}`,
+    command: installed("deno"),
+    args: (file, report) => [
+      "test",
+      "-A",
+      "--no-check",
+      `--junit-path=${report}`,
+      file,
+    ],
+  }),
+  "bun": () => ({
+    name: "bun",
+    identity: `bun@${versionOf("bun")}`,
+    command: installed("bun"),
+    args: (file, report) => [
+      "test",
+      // Bun's five seconds are too few for programs that start programs.
+      "--timeout=120000",
+      "--reporter=junit",
+      `--reporter-outfile=${report}`,
+      file,
+    ],
+  }),
+};
+
+/** The version of a package that npm installed here. */
+function versionOf(name: string, folder = root): string {
+  const file = join(folder, "node_modules", name, "package.json");
+  return JSON.parse(readFileSync(file, "utf8")).version;
+}
+
+function installed(name: string, folder = root): string {
+  const link = suffix ? `${name}.exe` : name;
+  const candidates = [
+    join(folder, "node_modules", ".bin", link),
+    join(folder, "node_modules", name, "bin", link),
+    join(folder, "node_modules", name, link),
+  ];
+  const found = candidates.find(isExecutable);
+  if (!found) throw new Error(`${name} is not installed: npm install`);
+  return found;
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The Node of the machine. npm scripts put node_modules/.bin in front of the
+ * path and Bun a link to itself, so the first `node` may be another.
+ */
+function machineNode(): Target {
+  for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
+    const file = join(folder, `node${suffix}`);
+    if (!isExecutable(file)) continue;
+    const real = realpathSync(file);
+    if (real.includes("node_modules") || !/node(\.exe)?$/.test(real)) continue;
+    const { stdout } = spawnSync(real, ["--version"], { encoding: "utf8" });
+    return {
+      name: "node",
+      identity: `node@${stdout.trim().slice(1)}`,
+      command: real,
+      // Also where it could strip types itself: one row shows that tsx works.
+      args: (file, report) => [
+        "--import",
+        "tsx",
+        ...nodeTestArgs(report),
+        file,
+      ],
+    };
+  }
+  throw new Error("no node on the path");
+}
+
+/** The Node pinned in tests/newest-node, installed when it is missing. */
+function newestNode(): Target {
+  const manifest = join(newestNodeFolder, "package.json");
+  const wanted = JSON.parse(readFileSync(manifest, "utf8")).dependencies.node;
+  if (installedNewestNode() !== wanted) {
+    console.log(`installing Node ${wanted} in tests/newest-node`);
+    const { status } = spawnSync(
+      "npm",
+      ["ci", "--no-audit", "--no-fund", "--loglevel=error"],
+      {
+        cwd: newestNodeFolder,
+        stdio: ["ignore", "inherit", "inherit"],
+        shell: process.platform === "win32",
+      },
+    );
+    if (status !== 0) throw new Error(`npm ci ended with status ${status}`);
+  }
+  return {
+    name: "newest-node",
+    identity: `node@${wanted}`,
+    command: installed("node", newestNodeFolder),
+    args: (file, report) => [...nodeTestArgs(report), file],
+  };
+}
+
+function installedNewestNode(): string | undefined {
+  try {
+    installed("node", newestNodeFolder);
+    return versionOf("node", newestNodeFolder);
+  } catch {
+    return undefined;
+  }
+}
+
+function nodeTestArgs(report: string): string[] {
+  return [
+    "--test",
+    "--test-reporter=spec",
+    "--test-reporter-destination=stdout",
+    "--test-reporter=junit",
+    `--test-reporter-destination=${report}`,
+  ];
+}
+
+const reports = mkdtempSync(join(tmpdir(), "polypool-matrix-"));
+const running = new Set<ChildProcess>();
+
+/** Kills a test process and the processes that it started. */
+function kill(child: ChildProcess): void {
+  try {
+    // The group of the child, which it leads by `detached`.
+    if (suffix) child.kill();
+    else process.kill(-child.pid!, "SIGKILL");
+  } catch {
+    // It ended by itself.
+  }
+}
+
+async function runFile(target: Target, file: string): Promise<Outcome> {
+  const report = join(reports, `${target.name}-${file}.xml`);
+  const log = join(reports, `${target.name}-${file}.log`);
+  // A file and no pipe: a process that outlives its test would hold it open.
+  const output = openSync(log, "w");
+  const start = performance.now();
+  const child = spawn(target.command, target.args(`./tests/${file}`, report), {
+    cwd: root,
+    env: {
+      ...process.env,
+      POLYPOOL_MATRIX: target.identity,
+      NO_COLOR: "1",
+      FORCE_COLOR: undefined,
+    },
+    stdio: ["ignore", output, output],
+    detached: !suffix,
+  });
+  running.add(child);
+  let ended = "";
+  const timer = setTimeout(() => {
+    ended = `took longer than ${FILE_TIMEOUT / 1000} s`;
+    kill(child);
+  }, FILE_TIMEOUT);
+  await new Promise<void>((resolve) => {
+    child.on("error", (error) => {
+      ended = error.message;
+      resolve();
+    });
+    child.on("exit", (code, signal) => {
+      if (code !== 0) ended ||= `ended with ${signal ?? `exit code ${code}`}`;
+      resolve();
+    });
+  });
+  clearTimeout(timer);
+  running.delete(child);
+  kill(child);
+  closeSync(output);
+
+  const outcome: Outcome = {
+    file,
+    ...readReport(report),
+    seconds: (performance.now() - start) / 1000,
+    output: readFileSync(log, "utf8"),
+  };
+  if (ended && outcome.failures.length === 0) {
+    outcome.failures.push(`the file ${ended}`);
+  }
+  if (outcome.passed + outcome.failures.length + outcome.skips.length === 0) {
+    outcome.failures.push("the file has no tests");
+  }
+  return outcome;
+}
+
+/** Reads a JUnit report of flat tests; all three runtimes can write one. */
+function readReport(
+  report: string,
+): Pick<Outcome, "passed" | "failures" | "skips"> {
+  let xml = "";
+  try {
+    xml = readFileSync(report, "utf8");
+  } catch {
+    // The runtime stopped before it wrote a report: its exit code says why.
+  }
+  const failures: string[] = [];
+  const skips: string[] = [];
+  let passed = 0;
+  const cases = /<testcase\b([^>]*?)(?:\/>|>([\s\S]*?)<\/testcase>)/g;
+  for (const [, attributes = "", body = ""] of xml.matchAll(cases)) {
+    const name = unescape(/\bname="([^"]*)"/.exec(attributes)?.[1] ?? "?");
+    const skip = /<skipped\b([^>]*)>/.exec(body);
+    if (/<(failure|error)\b/.test(body)) {
+      failures.push(name);
+    } else if (skip) {
+      const reason = /message="([^"]*)"/.exec(skip[1]!)?.[1];
+      const isKnown = reason === undefined || reason === "true";
+      skips.push(isKnown ? name : `${name} [skipped: ${unescape(reason)}]`);
+    } else {
+      passed++;
+    }
+  }
+  return { passed, failures, skips };
+}
+
+function unescape(text: string): string {
+  return text
+    .replaceAll("&lt;", "<")
+    .replaceAll("&gt;", ">")
+    .replaceAll("&quot;", '"')
+    .replaceAll("&apos;", "'")
+    .replaceAll(/&#(\d+);/g, (_, code) => String.fromCodePoint(Number(code)))
+    .replaceAll("&amp;", "&");
+}
+
+async function runTarget(target: Target, files: string[]): Promise<Outcome[]> {
+  console.log(`\n${target.name} (${target.identity})`);
+  const outcomes: Outcome[] = [];
+  const left = files.values();
+  async function runFiles(): Promise<void> {
+    for (const file of left) {
+      const outcome = await runFile(target, file);
+      outcomes.push(outcome);
+      print(outcome);
+    }
+  }
+  await Promise.all(Array.from({ length: FILES_AT_ONCE }, runFiles));
+  return outcomes;
+}
+
+function print({ file, passed, failures, skips, seconds, output }: Outcome) {
+  const counts = [`${passed} passed`];
+  if (failures.length > 0) counts.push(`${failures.length} failed`);
+  if (skips.length > 0) counts.push(`${skips.length} skipped`);
+  const mark = failures.length > 0 ? "FAILED" : "ok";
+  console.log(
+    `  ${mark} ${file}: ${counts.join(", ")} (${seconds.toFixed(1)} s)`,
+  );
+  if (failures.length > 0) {
+    console.log(output.trimEnd().replaceAll(/^/gm, "    | "));
+    for (const name of failures) console.log(`    failed: ${name}`);
+  }
+  for (const name of skips) console.log(`    skipped: ${name}`);
+}
+
+async function main(): Promise<void> {
+  const args = process.argv.slice(2);
+  const names = args.filter((arg) => arg in definitions);
+  const filters = args.filter((arg) => !(arg in definitions));
+  const files = readdirSync(join(root, "tests"))
+    .filter((name) => name.endsWith("_test.ts"))
+    .filter((name) =>
+      filters.length === 0 || filters.some((filter) => name.includes(filter))
+    )
+    .sort();
+  const wanted = names.length > 0 ? names : Object.keys(definitions);
+
+  const rows: Record<string, Record<string, string | number>> = {};
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  const skips: string[] = [];
+  const failures: string[] = [];
+  for (const name of wanted) {
+    const start = performance.now();
+    const row = { passed: 0, failed: 0, skipped: 0 };
+    let runtime = "missing";
+    try {
+      const target = definitions[name]!();
+      runtime = target.identity;
+      for (const outcome of await runTarget(target, files)) {
+        row.passed += outcome.passed;
+        row.failed += outcome.failures.length;
+        row.skipped += outcome.skips.length;
+        const label = (test: string) => `${name}: ${outcome.file}: ${test}`;
+        skips.push(...outcome.skips.map(label));
+        failures.push(...outcome.failures.map(label));
+      }
+      if (files.length === 0) throw new Error("no test file has such a name");
+    } catch (error) {
+      // A runtime that cannot be tested is a failure, not a gap.
+      row.failed++;
+      failures.push(`${name}: ${(error as Error).message}`);
+    }
+    total.passed += row.passed;
+    total.failed += row.failed;
+    total.skipped += row.skipped;
+    const seconds = ((performance.now() - start) / 1000).toFixed(1);
+    rows[name] = { runtime, ...row, seconds };
+  }
+
+  if (skips.length > 0) console.log(`\nSkipped:\n  ${skips.join("\n  ")}`);
+  if (failures.length > 0) console.log(`\nFailed:\n  ${failures.join("\n  ")}`);
+  console.log();
+  console.table(rows);
+  console.log(
+    `${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`,
+  );
+  process.exitCode = total.failed > 0 ? 1 : 0;
+}
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    for (const child of running) kill(child);
+    process.exit(1);
+  });
+}
+process.on("exit", () => rmSync(reports, { recursive: true, force: true }));
+await main();
