@@ -60,8 +60,9 @@ export const runtimeVersion: string = runtimeName === "node"
   ? process.versions.node
   : (process.versions as Record<string, string>)[runtimeName]!;
 
-/** Whether this is a Node that cannot import TypeScript by itself. */
-function needsTsx(): boolean {
+/** Whether this is a Node that cannot import the file by itself. */
+function needsTsx(file: string): boolean {
+  if (!/\.[cm]?tsx?$/.test(file)) return false;
   const [major, minor] = runtimeVersion.split(".").map(Number);
   return major! < 22 || (major === 22 && minor! < 18);
 }
@@ -89,7 +90,7 @@ export function commandOf(
       return [process.execPath, ["run", file, ...args]];
     case "node": {
       // As a URL, for programs outside the repository have no tsx.
-      const loader = needsTsx() ? ["--import", import.meta.resolve("tsx")] : [];
+      const loader = needsTsx(file) ? ["--import", import.meta.resolve("tsx")] : [];
       return [process.execPath, [
         ...loader,
         ...options.nodeArgs ?? [],

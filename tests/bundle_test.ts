@@ -1,0 +1,74 @@
+import { assertEquals } from "@std/assert";
+import { build } from "esbuild";
+import { mkdtemp, realpath, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { runCommand, runProgram, runtimeName } from "./support/program.ts";
+import { testIf } from "./support/skip.ts";
+
+const app = fileURLToPath(new URL("./support/bundled_app.ts", import.meta.url));
+const expected = {
+  stdout: "1 4 9\n2 3 4\n10 20 30\n1 2 3\n",
+  stderr: "",
+  code: 0,
+};
+
+/** Gives the body a folder far from the sources, and removes it after. */
+async function inEmptyFolder(
+  body: (folder: string) => Promise<void>,
+): Promise<void> {
+  const folder = await realpath(
+    await mkdtemp(join(tmpdir(), "polypool-bundle-")),
+  );
+  try {
+    await body(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+for (const minify of [false, true]) {
+  const kind = minify ? "minified bundle" : "bundle";
+
+  test(`WorkerPool runs inline functions and task() in a ${kind} of esbuild`, () =>
+    inEmptyFolder(async (folder) => {
+      const outfile = join(folder, "app.mjs");
+      await build({
+        entryPoints: [app],
+        bundle: true,
+        minify,
+        format: "esm",
+        platform: "node",
+        target: "node20",
+        outfile,
+        logLevel: "silent",
+      });
+      const { code, stdout, stderr } = await runProgram(outfile);
+      assertEquals({ stdout, stderr, code }, expected);
+    }));
+}
+
+testIf(runtimeName === "bun", "only Bun compiles to a binary here")(
+  "WorkerPool runs inline functions and task() in a binary of bun build --compile",
+  () =>
+    inEmptyFolder(async (folder) => {
+      const binary = join(
+        folder,
+        process.platform === "win32" ? "app.exe" : "app",
+      );
+      const built = await runCommand(process.execPath, [
+        "build",
+        "--compile",
+        `--outfile=${binary}`,
+        app,
+      ]);
+      assertEquals(built.code, 0, built.stderr);
+      const { code, stdout, stderr } = await runCommand(binary, [], {
+        cwd: folder,
+      });
+      assertEquals({ stdout, stderr, code }, expected);
+    }),
+);

@@ -1,0 +1,26 @@
+import { assert, assertEquals } from "@std/assert";
+import { readFile } from "node:fs/promises";
+import { test } from "node:test";
+import { generate } from "../src/worker/generate.ts";
+
+const source = new URL("../src/worker/source.ts", import.meta.url);
+
+test("source.ts is what generate.ts makes of main.ts", async () => {
+  const committed = await readFile(source, "utf8");
+  // Not assertEquals, whose message would hold the whole bundle twice.
+  assert(
+    committed === await generate(),
+    "src/worker/source.ts is stale: npm run build:worker",
+  );
+});
+
+test("source.ts holds one module of plain ASCII", async () => {
+  const { workerSource } = await import("../src/worker/source.ts");
+  assertEquals(workerSource.match(/[^\n\x20-\x7e]/g), null);
+  const imports = workerSource.matchAll(
+    /\b(?:from|import)\s*\(?\s*"([^"]*)"/g,
+  );
+  for (const [, specifier] of imports) {
+    assert(/^(node|bun):/.test(specifier!), `imports ${specifier}`);
+  }
+});
