@@ -20,10 +20,12 @@ async function read(folder: string): Promise<Source[]> {
   const files = names.map((name) => name.replaceAll(sep, "/")).filter((name) =>
     name.endsWith(".ts") && !name.includes("node_modules/")
   );
-  return await Promise.all(files.sort().map(async (name) => {
-    const text = await readFile(new URL(name, base), "utf8");
-    return { file: `${folder}/${name}`, text, code: stripCode(text) };
-  }));
+  return await Promise.all(
+    files.sort().map(async (name) => {
+      const text = await readFile(new URL(name, base), "utf8");
+      return { file: `${folder}/${name}`, text, code: stripCode(text) };
+    }),
+  );
 }
 
 /** Lists the places of a pattern as `file:line: text`. */

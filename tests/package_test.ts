@@ -77,7 +77,9 @@ async function npm(args: string[], cwd: string): Promise<void> {
   // tests must not reach this one.
   const env = Object.fromEntries(
     Object.keys(process.env)
-      .filter((name) => /^npm_(lifecycle|package|command|config_local)/.test(name))
+      .filter((name) =>
+        /^npm_(lifecycle|package|command|config_local)/.test(name)
+      )
       .map((name) => [name, undefined]),
   );
   const windows = process.platform === "win32";

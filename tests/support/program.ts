@@ -90,7 +90,9 @@ export function commandOf(
       return [process.execPath, ["run", file, ...args]];
     case "node": {
       // As a URL, for programs outside the repository have no tsx.
-      const loader = needsTsx(file) ? ["--import", import.meta.resolve("tsx")] : [];
+      const loader = needsTsx(file)
+        ? ["--import", import.meta.resolve("tsx")]
+        : [];
       return [process.execPath, [
         ...loader,
         ...options.nodeArgs ?? [],
