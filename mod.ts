@@ -1,0 +1,57 @@
+/**
+ * A worker pool that behaves the same on Deno, Bun and Node: `map`, `imap`
+ * and `apply` on all cores, shared objects sent once per worker, shared
+ * memory, worker state, worker IDs, errors that arrive whole, and no promise
+ * that hangs. After MPIRE for Python.
+ *
+ * @example Usage
+ * ```ts
+ * import { WorkerPool } from "@polypool/polypool";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using pool = new WorkerPool({ nJobs: 2 });
+ * assertEquals(await pool.map((x: number) => x * x, [1, 2, 3]), [1, 4, 9]);
+ * ```
+ *
+ * @module
+ */
+
+export { AsyncResult, type WaitOptions } from "./src/async_result.ts";
+export {
+  chunkTasks,
+  type ChunkTasksOptions,
+  makeSingleArguments,
+} from "./src/chunking.ts";
+export { cpuCount, isMainThread } from "./src/environment.ts";
+export {
+  LockAbandonedError,
+  PoolTerminatedError,
+  TimeoutError,
+  WorkerDiedError,
+} from "./src/errors.ts";
+export { importTasks, task, type Tasks } from "./src/functions/reference.ts";
+export type { Sliceable } from "./src/map_chunks.ts";
+export type {
+  ApplyOptions,
+  MapChunksOptions,
+  MapOptions,
+  WorkerPoolOptions,
+} from "./src/options.ts";
+export { type OnError, type Outcome, WorkerPool } from "./src/pool.ts";
+export {
+  type Shared,
+  sharedArray,
+  type TypedArrayConstructor,
+} from "./src/shared/array.ts";
+export type {
+  AnyElement,
+  Input,
+  LeadingParameters,
+  Settled,
+  StartMethod,
+  TaskArguments,
+  TaskFunction,
+  TypedArray,
+  WorkerFunction,
+  WorkerState,
+} from "./src/types.ts";

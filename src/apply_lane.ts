@@ -1,0 +1,140 @@
+import { AdaptiveSizer } from "./chunking.ts";
+import type { ApplyCall } from "./apply_call.ts";
+import type { Caller } from "./functions/caller.ts";
+import { Queue } from "./queue.ts";
+import type { Chunk, TaskSource } from "./task_source.ts";
+import type { ChunkMode } from "./wire/messages.ts";
+
+/** What a lane hears of. */
+export interface ApplyLaneEvents {
+  /** The lane has tasks and must be scheduled. */
+  onBusy(lane: ApplyLane): void;
+  /** All its tasks are settled. */
+  onIdle(lane: ApplyLane): void;
+}
+
+const MODE: ChunkMode = { concurrency: 1, isolated: true };
+
+/**
+ * The calls of `apply()` that wait or run: together they are one source, so
+ * that a hundred thousand of them cost the scheduler no more than one.
+ */
+export class ApplyLane implements TaskSource {
+  readonly isOrdered = false;
+  readonly isPaused = false;
+  readonly #events: ApplyLaneEvents;
+  readonly #nJobs: number;
+  readonly #queue = new Queue<ApplyCall>();
+  readonly #returned: Chunk[] = [];
+  /** Tasks that have not been settled. */
+  readonly #unsettled = new Set<ApplyCall>();
+  readonly #sizer = new AdaptiveSizer();
+
+  constructor(nJobs: number, events: ApplyLaneEvents) {
+    this.#nJobs = nJobs;
+    this.#events = events;
+  }
+
+  /** Adds a task. */
+  add(task: ApplyCall): void {
+    this.#queue.push(task);
+    this.#unsettled.add(task);
+    this.#events.onBusy(this);
+  }
+
+  /** A task has been settled, by the lane or someone else. */
+  drop(task: ApplyCall): void {
+    this.#unsettled.delete(task);
+    if (this.#unsettled.size === 0) this.#events.onIdle(this);
+  }
+
+  hasChunk(): boolean {
+    this.#skipSettled();
+    return this.#returned.length > 0 || this.#queue.length > 0;
+  }
+
+  nextChunk(): Chunk | undefined {
+    const returned = this.#returned.shift();
+    if (returned) return returned;
+    this.#skipSettled();
+    const first = this.#queue.shift();
+    if (!first) return undefined;
+    const tasks = [first];
+    // Quick tasks travel together while plenty wait for all workers.
+    const share = Math.ceil(this.#queue.length / (this.#nJobs * 4));
+    const size = Math.min(this.#sizer.size, share);
+    while (tasks.length < size) {
+      const next = this.#queue.peek();
+      if (next?.handle !== first.handle) break;
+      this.#queue.shift();
+      if (!next.isSettled) tasks.push(next);
+    }
+    return this.#chunk(tasks);
+  }
+
+  putBack(chunk: Chunk): void {
+    const wanted = tasksOf(chunk).filter((task) => !task.isSettled);
+    if (wanted.length > 0) this.#returned.push(this.#chunk(wanted));
+  }
+
+  addResults(
+    chunk: Chunk,
+    offset: number,
+    results: ArrayLike<unknown>,
+    failures: Map<number, unknown> | undefined,
+  ): void {
+    const tasks = tasksOf(chunk);
+    for (let i = 0; i < results.length; i++) {
+      const index = offset + i;
+      const task = tasks[index]!;
+      if (failures?.has(index)) task.reject(failures.get(index));
+      else task.resolve(results[i]);
+    }
+  }
+
+  failTask(chunk: Chunk, index: number, error: unknown): void {
+    tasksOf(chunk)[index]!.reject(error);
+  }
+
+  failChunk(chunk: Chunk, error: unknown): void {
+    for (const task of tasksOf(chunk)) task.reject(error);
+  }
+
+  endChunk(chunk: Chunk, elapsed: number): void {
+    if (elapsed > 0) this.#sizer.ran(chunk.elements.length, elapsed);
+  }
+
+  fail(error: unknown): void {
+    for (const task of [...this.#unsettled]) task.reject(error);
+  }
+
+  wants(chunk: Chunk): boolean {
+    return tasksOf(chunk).some((task) => !task.isSettled);
+  }
+
+  callerOf(chunk: Chunk, index: number): Caller {
+    return tasksOf(chunk)[index]!.caller;
+  }
+
+  #chunk(tasks: ApplyCall[]): Chunk {
+    const { handle } = tasks[0]!;
+    return {
+      source: this,
+      handle,
+      mode: MODE,
+      elements: tasks.map((task) => task.element),
+      entries: tasks,
+      first: 0,
+      workerId: undefined,
+      reported: undefined,
+    };
+  }
+
+  #skipSettled(): void {
+    while (this.#queue.peek()?.isSettled) this.#queue.shift();
+  }
+}
+
+function tasksOf(chunk: Chunk): readonly ApplyCall[] {
+  return chunk.entries as readonly ApplyCall[];
+}

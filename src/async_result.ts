@@ -1,0 +1,163 @@
+import { TimeoutError } from "./errors.ts";
+import { checkObject, checkTimeout } from "./options.ts";
+
+/** The result that may never be awaited: its failure must not be a crash. */
+function quiet<R>(promise: Promise<R>): Promise<R> {
+  promise.catch(() => {});
+  return promise;
+}
+
+/** Options of {@linkcode AsyncResult.wait} and {@linkcode AsyncResult.get}. */
+export interface WaitOptions {
+  /**
+   * How long to wait, in milliseconds.
+   *
+   * @default {Infinity}
+   */
+  timeout?: number;
+}
+
+/**
+ * A task that `applyAsync()` has handed in. Awaiting it gives the result; a
+ * failure that nobody asks for is dropped.
+ *
+ * @typeParam R The type of the result.
+ *
+ * @example Usage
+ * ```ts
+ * import { WorkerPool } from "@polypool/polypool";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using pool = new WorkerPool({ nJobs: 2 });
+ * const result = pool.applyAsync((x: number) => x + 1, [41]);
+ * assertEquals(await result, 42);
+ * assertEquals(result.successful(), true);
+ * ```
+ */
+export class AsyncResult<R> implements PromiseLike<R> {
+  readonly #promise: Promise<R>;
+  readonly #cancel: () => void;
+  #state: "pending" | "fulfilled" | "rejected" = "pending";
+
+  /** Made by `applyAsync()`. */
+  constructor(promise: Promise<R>, cancel: () => void) {
+    this.#cancel = cancel;
+    this.#promise = quiet(promise.then(
+      (value) => {
+        this.#state = "fulfilled";
+        return value;
+      },
+      (error) => {
+        this.#state = "rejected";
+        throw error;
+      },
+    ));
+  }
+
+  /** Waits for the result, as `await` does. */
+  then<T = R, E = never>(
+    onFulfilled?: ((value: R) => T | PromiseLike<T>) | null,
+    onRejected?: ((reason: unknown) => E | PromiseLike<E>) | null,
+  ): Promise<T | E> {
+    return this.#promise.then(onFulfilled, onRejected);
+  }
+
+  /** Handles a failure. */
+  catch<E = never>(
+    onRejected?: ((reason: unknown) => E | PromiseLike<E>) | null,
+  ): Promise<R | E> {
+    return this.#promise.catch(onRejected);
+  }
+
+  /** Calls back when the task has finished, well or not. */
+  finally(onFinally?: (() => void) | null): Promise<R> {
+    return this.#promise.finally(onFinally);
+  }
+
+  /** Whether the task has finished, well or not. */
+  ready(): boolean {
+    return this.#state !== "pending";
+  }
+
+  /**
+   * Whether the task gave a result.
+   *
+   * @throws {Error} If it has not finished.
+   */
+  successful(): boolean {
+    if (this.#state === "pending") {
+      throw new Error("Cannot tell the outcome as the task is not finished");
+    }
+    return this.#state === "fulfilled";
+  }
+
+  /**
+   * Waits until the task has finished or the time is over. Never rejects for
+   * the task's own error.
+   *
+   * @param options How long to wait.
+   * @returns Whether the task has finished.
+   * @throws {TypeError} If the timeout is not a number.
+   * @throws {RangeError} If the timeout is negative or `NaN`.
+   */
+  async wait(options: WaitOptions = {}): Promise<boolean> {
+    const timeout = waitTime("wait for a result", options);
+    await this.#within(timeout, () => undefined).catch(() => {});
+    return this.ready();
+  }
+
+  /**
+   * The result. When the time is over the task goes on, and `get()` may be
+   * called again.
+   *
+   * @param options How long to wait.
+   * @returns The result.
+   * @throws {TimeoutError} If the time is over (stage `"get"`).
+   */
+  async get(options: WaitOptions = {}): Promise<R> {
+    const timeout = waitTime("get a result", options);
+    return await this.#within(timeout, () => {
+      throw new TimeoutError(
+        `The task did not finish in ${timeout} ms`,
+        { stage: "get", timeout },
+      );
+    }) as R;
+  }
+
+  /**
+   * Cancels the task: it rejects with an `AbortError`. One that runs already
+   * is left to end and its result is dropped.
+   *
+   * @returns Whether the task was unfinished.
+   */
+  cancel(): boolean {
+    if (this.ready()) return false;
+    this.#cancel();
+    return true;
+  }
+
+  /** The name that `Object.prototype.toString` gives. */
+  get [Symbol.toStringTag](): string {
+    return "AsyncResult";
+  }
+
+  async #within(timeout: number, onTimeout: () => undefined): Promise<unknown> {
+    if (this.ready() || timeout === Infinity) return await this.#promise;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const isLate = new Promise<true>((resolve) => {
+      // Longer delays than timers can hold would fire at once.
+      timer = setTimeout(resolve, Math.min(timeout, 2 ** 31 - 1), true);
+    });
+    const done = this.#promise.then(() => false, () => false);
+    const late = await Promise.race([done, isLate]);
+    clearTimeout(timer);
+    return late ? onTimeout() : await this.#promise;
+  }
+}
+
+function waitTime(action: string, options: WaitOptions): number {
+  checkObject(action, "options", options);
+  const { timeout = Infinity } = options;
+  checkTimeout(action, "timeout", timeout);
+  return timeout;
+}

@@ -1,0 +1,254 @@
+import { checkChunking, checkIterable } from "./options.ts";
+
+/** The default number of chunks for each worker (from MPIRE). */
+const SPLITS_PER_JOB = 64;
+
+/** Decides how many tasks the next chunk gets. */
+export interface ChunkSizer {
+  /** The number of tasks that the next chunk should have, at least 1. */
+  readonly size: number;
+  /** The most tasks that a chunk will have, for now. */
+  readonly largest: number;
+  /** Whether a chunk may be sent before it has that many. */
+  readonly mayGoUnfilled: boolean;
+  /** A chunk has been cut. */
+  cut(): void;
+  /** A chunk of `count` tasks took `elapsed` ms in its worker. */
+  ran(count: number, elapsed: number): void;
+}
+
+/**
+ * Chunks of a size that may be fractional: the fraction is carried, so that
+ * a size of 2.5 gives 3, 2, 3, 2 tasks. The scheme is MPIRE's.
+ */
+export class FixedSizer implements ChunkSizer {
+  readonly mayGoUnfilled = false;
+  readonly #chunkSize: number;
+  #target: number;
+
+  constructor(chunkSize: number) {
+    this.#chunkSize = chunkSize;
+    this.#target = chunkSize;
+  }
+
+  get size(): number {
+    return Math.max(1, Math.ceil(this.#target));
+  }
+
+  get largest(): number {
+    return Math.max(1, Math.ceil(this.#chunkSize));
+  }
+
+  cut(): void {
+    this.#target += this.#chunkSize - Math.ceil(this.#target);
+  }
+
+  ran(): void {}
+}
+
+/**
+ * For input of unknown length: starts with one task and grows while chunks
+ * are short, so that neither many quick tasks nor a few long ones suffer.
+ */
+export class AdaptiveSizer implements ChunkSizer {
+  /** How long a chunk should take, in ms. */
+  static readonly #TARGET = 2;
+  static readonly #LIMIT = 1 << 15;
+  readonly mayGoUnfilled = true;
+  #size = 1;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get largest(): number {
+    return this.#size;
+  }
+
+  cut(): void {}
+
+  ran(count: number, elapsed: number): void {
+    const fitting = count * AdaptiveSizer.#TARGET / Math.max(elapsed, 1e-3);
+    if (fitting >= this.#size) {
+      // Only a chunk as large as allowed tells that more would fit.
+      if (count < this.#size) return;
+      this.#size = Math.min(
+        Math.ceil(fitting),
+        this.#size * 2,
+        AdaptiveSizer.#LIMIT,
+      );
+    } else if (elapsed > 2 * AdaptiveSizer.#TARGET) {
+      this.#size = Math.max(1, Math.floor(fitting));
+    }
+  }
+}
+
+/** The sizer for the chunk options of a call. */
+export function createSizer(
+  options: { chunkSize?: number; nSplits?: number },
+  length: number | undefined,
+  nJobs: number,
+): ChunkSizer {
+  const { chunkSize, nSplits = nJobs * SPLITS_PER_JOB } = options;
+  if (chunkSize !== undefined) return new FixedSizer(chunkSize);
+  if (length === undefined) return new AdaptiveSizer();
+  return new FixedSizer(length / nSplits);
+}
+
+/** The number of elements of an iterable, where it tells. */
+export function lengthOf(iterable: object | string): number | undefined {
+  const { length, size } = iterable as { length?: unknown; size?: unknown };
+  for (const count of [length, size]) {
+    if (typeof count === "number" && count >= 0 && Number.isInteger(count)) {
+      return count;
+    }
+  }
+  return undefined;
+}
+
+/** Options of {@linkcode chunkTasks}. */
+export interface ChunkTasksOptions {
+  /**
+   * The number of elements. A longer iterable is cut there.
+   *
+   * @default {iterable.length ?? iterable.size}
+   */
+  iterableLen?: number;
+  /** Elements in a chunk, at least 1; may be fractional. */
+  chunkSize?: number;
+  /** The number of chunks; used when there is no `chunkSize`. */
+  nSplits?: number;
+}
+
+/**
+ * Cuts an iterable into chunks, as the pool does. Lazy: a chunk is read when
+ * it is asked for.
+ *
+ * @typeParam T The type of the elements.
+ * @param iterable What to cut.
+ * @param options The size or the number of chunks.
+ * @returns A generator of arrays, asynchronous for an asynchronous iterable.
+ * @throws {TypeError} If there is neither `chunkSize` nor `nSplits`, or only
+ * `nSplits` and the length is unknown.
+ * @throws {RangeError} If a number is out of range.
+ *
+ * @example Usage
+ * ```ts
+ * import { chunkTasks } from "@polypool/polypool";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(
+ *   [...chunkTasks([1, 2, 3, 4, 5], { chunkSize: 2.5 })],
+ *   [[1, 2, 3], [4, 5]],
+ * );
+ * ```
+ */
+export function chunkTasks<T>(
+  iterable: Iterable<T>,
+  options: ChunkTasksOptions,
+): Generator<T[], void, void>;
+/** The same for an asynchronous iterable. */
+export function chunkTasks<T>(
+  iterable: AsyncIterable<T>,
+  options: ChunkTasksOptions,
+): AsyncGenerator<T[], void, void>;
+export function chunkTasks<T>(
+  iterable: Iterable<T> | AsyncIterable<T>,
+  options: ChunkTasksOptions,
+): Generator<T[], void, void> | AsyncGenerator<T[], void, void> {
+  const isAsync = checkChunking(iterable, options);
+  const length = options.iterableLen ?? lengthOf(iterable);
+  const sizer = createSizer(options, length, 1);
+  const limit = options.iterableLen ?? Infinity;
+  return isAsync
+    ? chunkAsync(iterable as AsyncIterable<T>, sizer, limit)
+    : chunkSync(iterable as Iterable<T>, sizer, limit);
+}
+
+function* chunkSync<T>(
+  iterable: Iterable<T>,
+  sizer: ChunkSizer,
+  limit: number,
+): Generator<T[], void, void> {
+  let left = limit;
+  let chunk: T[] = [];
+  if (left > 0) {
+    for (const element of iterable) {
+      chunk.push(element);
+      left--;
+      if (left === 0) break;
+      if (chunk.length === sizer.size) {
+        yield chunk;
+        sizer.cut();
+        chunk = [];
+      }
+    }
+  }
+  if (chunk.length > 0) yield chunk;
+}
+
+async function* chunkAsync<T>(
+  iterable: AsyncIterable<T>,
+  sizer: ChunkSizer,
+  limit: number,
+): AsyncGenerator<T[], void, void> {
+  let left = limit;
+  let chunk: T[] = [];
+  if (left > 0) {
+    for await (const element of iterable) {
+      chunk.push(element);
+      left--;
+      if (left === 0) break;
+      if (chunk.length === sizer.size) {
+        yield chunk;
+        sizer.cut();
+        chunk = [];
+      }
+    }
+  }
+  if (chunk.length > 0) yield chunk;
+}
+
+/**
+ * Wraps each element in an array, so that a task gets elements that are
+ * arrays themselves whole, as one argument.
+ *
+ * @typeParam T The type of the elements.
+ * @param iterable What to wrap; may be asynchronous.
+ * @returns A lazy iterable of `[element]`, asynchronous for an asynchronous
+ * iterable.
+ * @throws {TypeError} If `iterable` is not iterable.
+ *
+ * @example Usage
+ * ```ts
+ * import { makeSingleArguments } from "@polypool/polypool";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([...makeSingleArguments([[1, 2], [3]])], [[[1, 2]], [[3]]]);
+ * ```
+ */
+export function makeSingleArguments<T>(
+  iterable: Iterable<T>,
+): Iterable<[T]>;
+/** The same for an asynchronous iterable. */
+export function makeSingleArguments<T>(
+  iterable: AsyncIterable<T>,
+): AsyncIterable<[T]>;
+export function makeSingleArguments<T>(
+  iterable: Iterable<T> | AsyncIterable<T>,
+): Iterable<[T]> | AsyncIterable<[T]> {
+  const isAsync = checkIterable("make single arguments", "iterable", iterable);
+  return isAsync
+    ? wrapAsync(iterable as AsyncIterable<T>)
+    : wrapSync(iterable as Iterable<T>);
+}
+
+function* wrapSync<T>(iterable: Iterable<T>): Generator<[T], void, void> {
+  for (const element of iterable) yield [element];
+}
+
+async function* wrapAsync<T>(
+  iterable: AsyncIterable<T>,
+): AsyncGenerator<[T], void, void> {
+  for await (const element of iterable) yield [element];
+}

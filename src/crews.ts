@@ -1,0 +1,206 @@
+import { ApplyLane } from "./apply_lane.ts";
+import { Crew } from "./crew.ts";
+import { PoolTerminatedError } from "./errors.ts";
+import { type FunctionHandle, FunctionRegistry } from "./functions/registry.ts";
+import { runtime } from "./runtime/detect.ts";
+import { starterOf } from "./start/starters.ts";
+import type { StartMethod } from "./types.ts";
+import type { Starter } from "./start/contract.ts";
+import type { TaskSource } from "./task_source.ts";
+
+/** The settings of a pool that its workers depend on. */
+export interface PoolSettings {
+  readonly nJobs: number;
+  readonly startMethod: StartMethod;
+  sharedObjects: unknown;
+  passWorkerId: boolean;
+  useWorkerState: boolean;
+  keepAlive: boolean;
+  orderTasks: boolean;
+}
+
+/** Functions that run when a worker begins and ends. */
+export interface LifecycleHandles {
+  workerInit: FunctionHandle | undefined;
+  workerExit: FunctionHandle | undefined;
+}
+
+/** What a crew was made from: live workers are stale when it has changed. */
+type CrewKey = readonly unknown[];
+
+interface Entry {
+  key: CrewKey;
+  crew: Crew;
+  lane: ApplyLane;
+}
+
+/**
+ * The crews of a pool: one at a time, unless an older one still has calls to
+ * finish when the settings change.
+ */
+export class Crews {
+  readonly #settings: PoolSettings;
+  readonly #starter: Starter;
+  readonly functions: FunctionRegistry;
+  #current: Entry | undefined;
+  readonly #retiring = new Set<Crew>();
+  /** Calls that wait for workers. */
+  readonly #entering = new Set<Promise<unknown>>();
+  readonly #exitResults: unknown[] = [];
+  #terminations = 0;
+
+  constructor(settings: PoolSettings) {
+    this.#settings = settings;
+    this.#starter = starterOf(settings.startMethod);
+    this.functions = new FunctionRegistry(
+      this.#starter.codec,
+      this.#starter.inThread,
+      (handle) => this.forget(handle),
+    );
+  }
+
+  /** What exit functions have returned since all workers were stopped. */
+  get exitResults(): unknown[] {
+    return [...this.#exitResults];
+  }
+
+  /**
+   * Adds tasks to workers that have the settings of now. Resolves when they
+   * are in line; at once if no worker must be stopped before.
+   */
+  enter(
+    handles: LifecycleHandles,
+    add: (crew: Crew, lane: ApplyLane) => void,
+  ): Promise<void> | undefined {
+    const isFresh = this.#current !== undefined &&
+      isSame(this.#current.key, this.#key(handles));
+    if (isFresh && this.#entering.size === 0) {
+      add(this.#current!.crew, this.#current!.lane);
+      return undefined;
+    }
+    const entering = this.#renew(handles, add, [...this.#entering]);
+    this.#entering.add(entering);
+    const done = () => this.#entering.delete(entering);
+    entering.then(done, done);
+    return entering;
+  }
+
+  /** A call has ended: without `keepAlive` its workers stop. */
+  release(crew: Crew): Promise<void> | undefined {
+    if (this.#settings.keepAlive || !crew.isIdle) return undefined;
+    return crew.stop();
+  }
+
+  /** Drops what is in workers and wanted no more. */
+  dropUnwanted(): void {
+    for (const crew of this.#all()) crew.dropUnwanted();
+  }
+
+  /** Workers may forget a function. */
+  forget(handle: FunctionHandle): void {
+    for (const crew of this.#all()) crew.forget(handle);
+  }
+
+  /** Starts all workers ahead of need. */
+  async start(handles: LifecycleHandles): Promise<void> {
+    let started: Promise<void> | undefined;
+    await this.enter(handles, (crew) => started = crew.start());
+    await started;
+  }
+
+  /** Finishes what has been asked for and stops all workers. */
+  async join(): Promise<void> {
+    await Promise.allSettled(this.#entering);
+    const stopped = await Promise.allSettled(
+      this.#all().map(async (crew) => {
+        await crew.finish();
+        await crew.stop();
+      }),
+    );
+    for (const result of stopped) {
+      if (result.status === "rejected") throw result.reason;
+    }
+  }
+
+  /** Stops all workers at once. */
+  async terminate(): Promise<void> {
+    this.#terminations++;
+    const error = new PoolTerminatedError("The pool was terminated");
+    await Promise.all(this.#all().map((crew) => crew.terminate(error)));
+  }
+
+  #all(): Crew[] {
+    const current = this.#current ? [this.#current.crew] : [];
+    return [...this.#retiring, ...current];
+  }
+
+  #key({ workerInit, workerExit }: LifecycleHandles): CrewKey {
+    const { sharedObjects, passWorkerId, useWorkerState } = this.#settings;
+    return [
+      sharedObjects,
+      passWorkerId,
+      useWorkerState,
+      workerInit,
+      workerExit,
+    ];
+  }
+
+  async #renew(
+    handles: LifecycleHandles,
+    add: (crew: Crew, lane: ApplyLane) => void,
+    before: Promise<unknown>[],
+  ): Promise<void> {
+    const terminations = this.#terminations;
+    // One after the other, as calls were made.
+    await Promise.allSettled(before);
+    const key = this.#key(handles);
+    if (this.#current && !isSame(this.#current.key, key)) {
+      await this.#retire(this.#current.crew);
+    }
+    if (terminations !== this.#terminations) {
+      throw new PoolTerminatedError("The pool was terminated");
+    }
+    this.#current ??= this.#create(key, handles);
+    add(this.#current.crew, this.#current.lane);
+  }
+
+  /** Stops stale workers, or lets them finish what others wait for. */
+  async #retire(crew: Crew): Promise<void> {
+    this.#current = undefined;
+    if (crew.isIdle) return await crew.stop();
+    this.#retiring.add(crew);
+    crew.finish().then(() => crew.stop()).catch((error) => {
+      console.error("Uncaught error while workers stopped:", error);
+    }).finally(() => this.#retiring.delete(crew));
+  }
+
+  #create(key: CrewKey, handles: LifecycleHandles): Entry {
+    const { nJobs, sharedObjects, passWorkerId, useWorkerState } =
+      this.#settings;
+    const { codec } = this.#starter;
+    const crew = new Crew(
+      nJobs,
+      {
+        passWorkerId,
+        useWorkerState,
+        sharedObjects: sharedObjects === undefined
+          ? undefined
+          : { packed: codec.pack(sharedObjects, "'sharedObjects'") },
+        workerInit: handles.workerInit?.definition,
+        workerExit: handles.workerExit?.definition,
+        typescriptLoader: runtime.typescriptLoader(),
+      },
+      this.#starter,
+      this.#exitResults,
+    );
+    const lane = new ApplyLane(nJobs, {
+      onBusy: (source: TaskSource) => crew.add(source),
+      onIdle: (source: TaskSource) => crew.remove(source),
+    });
+    return { key, crew, lane };
+  }
+}
+
+function isSame(a: CrewKey, b: CrewKey): boolean {
+  return a.every((value, index) => Object.is(value, b[index]));
+}

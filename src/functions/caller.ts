@@ -1,0 +1,184 @@
+import { baseOfSource } from "./source_name.ts";
+
+// deno-lint-ignore ban-types
+type Callable = Function;
+
+/** Who called a public function of this library. */
+export interface Caller {
+  /**
+   * URL of the module with the call; `undefined` where there is none, as for
+   * evaluated code.
+   */
+  readonly url: string | undefined;
+  /** The stack from the call on: lines as in an error's stack, no heading. */
+  readonly frames: string;
+}
+
+interface CallSite {
+  getFileName(): string | null | undefined;
+  getFunctionName(): string | null | undefined;
+  getScriptNameOrSourceURL?(): string | null | undefined;
+}
+
+type Formatter = (error: unknown, sites: CallSite[]) => unknown;
+
+/** The stack functions that V8 and JavaScriptCore have in common. */
+interface Stacks {
+  captureStackTrace(holder: object, above?: Callable): void;
+  prepareStackTrace?: Formatter | undefined;
+  stackTraceLimit?: number;
+}
+
+const stacks = Error as unknown as Stacks;
+
+/** The frames that a call is expected to have above the caller, and one. */
+const FRAMES_NEEDED = 4;
+
+/**
+ * Takes note of the stack, for little: V8 and JavaScriptCore make text of it
+ * when it is first read.
+ *
+ * JavaScriptCore drops the frame of a function that calls in tail position
+ * (`return pool.map(…)`, not in an async function): its caller is found
+ * instead. So `publicFunction` itself must not call this, nor what does, in
+ * tail position.
+ *
+ * @param publicFunction The function that the user called, which must be on
+ * the stack.
+ */
+export function captureCaller(publicFunction: Callable): Caller {
+  const limit = stacks.stackTraceLimit;
+  if (typeof limit === "number" && limit >= FRAMES_NEEDED) {
+    return capture(publicFunction);
+  }
+  try {
+    stacks.stackTraceLimit = FRAMES_NEEDED;
+    return capture(publicFunction);
+  } catch {
+    // The user may have frozen `Error`.
+    return { url: undefined, frames: "" };
+  } finally {
+    Reflect.set(stacks, "stackTraceLimit", limit);
+  }
+}
+
+function capture(publicFunction: Callable): Caller {
+  formatsAtOnce ??= detectFormatsAtOnce();
+  if (formatsAtOnce) {
+    return new LazyCaller(new Error(), publicFunction.name);
+  }
+  const holder: { stack?: unknown } = {};
+  stacks.captureStackTrace(holder, publicFunction);
+  return new LazyCaller(holder, undefined);
+}
+
+/** Whether `captureStackTrace()` makes text at once, as JavaScriptCore does. */
+let formatsAtOnce: boolean | undefined;
+
+function detectFormatsAtOnce(): boolean {
+  let called = false;
+  withFormatter(() => {
+    called = true;
+  }, () => stacks.captureStackTrace({}));
+  return called;
+}
+
+/** Runs `action` with a formatter of stacks in place of the present one. */
+function withFormatter(formatter: Formatter, action: () => void): void {
+  const isOwn = Object.hasOwn(stacks, "prepareStackTrace");
+  const before = stacks.prepareStackTrace;
+  if (!Reflect.set(stacks, "prepareStackTrace", formatter)) return;
+  try {
+    action();
+  } finally {
+    // By assignment: on Bun a definition cuts the property off its effect.
+    if (isOwn) stacks.prepareStackTrace = before;
+    else delete stacks.prepareStackTrace;
+  }
+}
+
+class LazyCaller implements Caller {
+  #holder: { stack?: unknown } | undefined;
+  /** The public function's name, if its frame is in the stack too. */
+  readonly #above: string | undefined;
+  #url: string | undefined;
+  #frames = "";
+
+  constructor(holder: { stack?: unknown }, above: string | undefined) {
+    this.#holder = holder;
+    this.#above = above;
+  }
+
+  get url(): string | undefined {
+    this.#read();
+    return this.#url;
+  }
+
+  get frames(): string {
+    this.#read();
+    return this.#frames;
+  }
+
+  #read(): void {
+    const holder = this.#holder;
+    if (!holder) return;
+    this.#holder = undefined;
+    const before = stacks.prepareStackTrace;
+    withFormatter((error, sites) => {
+      const own = this.#above === undefined ? -1 : sites.findIndex((site) =>
+        site.getFunctionName() === this.#above
+      );
+      const callers = sites.slice(own + 1);
+      this.#url = urlOf(callers);
+      this.#frames = textOf(callers, error, before);
+    }, () => Reflect.get(holder, "stack"));
+  }
+}
+
+function urlOf(sites: CallSite[]): string | undefined {
+  for (const site of sites) {
+    for (const name of [site.getScriptNameOrSourceURL?.(), site.getFileName()]) {
+      const url = name && moduleUrl(name);
+      if (url) return url;
+    }
+  }
+  return undefined;
+}
+
+/** The stack as text, by the formatter of the runtime, which knows its maps. */
+function textOf(
+  sites: CallSite[],
+  error: unknown,
+  formatter: Formatter | undefined,
+): string {
+  let text: unknown;
+  try {
+    text = formatter?.call(Error, error, sites);
+  } catch {
+    // A formatter of the user's.
+  }
+  if (typeof text !== "string") {
+    return sites.map((site) => `    at ${site}`).join("\n");
+  }
+  return text.slice(Math.max(0, text.search(/^ +at /m)));
+}
+
+/** What programs without a file are called: they cannot be imported. */
+const NO_FILE = /\/(?:\[eval\d*\]|\[stdin\]|\$deno\$\w+\.\w+)$/;
+
+/** The URL of a module that can be imported, from what a frame calls it. */
+function moduleUrl(name: string): string | undefined {
+  if (NO_FILE.test(name)) return undefined;
+  if (/^(?:file|https?|data|blob):/.test(name)) return name;
+  if (/^(?:\/|\\\\|[A-Za-z]:[/\\])/.test(name)) return fileUrl(name);
+  return baseOfSource(name);
+}
+
+/** The URL of an absolute path, of Windows too. */
+function fileUrl(path: string): string {
+  const slashed = path.startsWith("/") ? path : path.replaceAll("\\", "/");
+  // What a URL would read as something else than part of a name.
+  const escaped = slashed.replace(/[%\\\n\r\t?#]/g, encodeURIComponent);
+  const start = path.startsWith("\\") ? "file:" : "file://";
+  return new URL(escaped.replace(/^(?=[A-Za-z]:)/, "/"), start).href;
+}

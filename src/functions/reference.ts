@@ -1,0 +1,120 @@
+import { currentWorker } from "../worker/scope.ts";
+import type { FunctionDefinition } from "../wire/messages.ts";
+import { captureCaller } from "./caller.ts";
+
+// deno-lint-ignore ban-types
+type Callable = Function;
+// deno-lint-ignore no-explicit-any
+type AnyFunction = (...args: any[]) => unknown;
+
+const references = new WeakMap<Callable, FunctionDefinition>();
+const ordinals = new Map<string, number>();
+
+/** How workers find the function, if it is known by reference. */
+export function referenceOf(fn: Callable): FunctionDefinition | undefined {
+  return references.get(fn);
+}
+
+/**
+ * Marks a function to be run by reference: a worker imports the module that
+ * called `task()` and runs the very function, with all that its module
+ * imports and defines. Call it at the top level of a module.
+ *
+ * Each worker evaluates the module once; guard side effects other than pools
+ * with `isMainThread`. The semantics are those of Python's `spawn`.
+ *
+ * @typeParam F The function's type.
+ * @param fn The function. It is returned unchanged and can be called as ever.
+ * @returns The function itself.
+ * @throws {TypeError} If `fn` is not a function, or the calling module cannot
+ * be told.
+ *
+ * @example Usage
+ * ```ts no-eval
+ * import { task, WorkerPool } from "@polypool/polypool";
+ *
+ * const factor = 3;
+ * const triple = task((x: number) => x * factor);
+ *
+ * await using pool = new WorkerPool({ nJobs: 2 });
+ * console.log(await pool.map(triple, [1, 2, 3])); // [3, 6, 9]
+ * ```
+ */
+export function task<F extends AnyFunction>(fn: F): F {
+  if (typeof fn !== "function") {
+    throw new TypeError(
+      `Cannot make a task as 'fn' must be a function: current value is ${fn}`,
+    );
+  }
+  const { url } = captureCaller(task);
+  if (url === undefined) {
+    throw new TypeError(
+      "Cannot make a task as the module that calls task() is unknown: " +
+        "call it at the top level of a module",
+    );
+  }
+  const ordinal = ordinals.get(url) ?? 0;
+  ordinals.set(url, ordinal + 1);
+  references.set(fn, { kind: "task", name: fn.name, url, ordinal });
+  currentWorker()?.register(url, ordinal, fn.name, fn);
+  return fn;
+}
+
+/** The functions among the exports of a module. */
+export type Tasks<Module> = {
+  readonly [
+    Name in keyof Module as Module[Name] extends AnyFunction ? Name : never
+  ]: Module[Name];
+};
+
+/**
+ * Names the functions of another module for use as tasks. Only workers import
+ * the module, once each.
+ *
+ * @typeParam Module The module's type: `typeof import("./tasks.ts")`.
+ * @param url The module's absolute URL, such as
+ * `new URL("./tasks.ts", import.meta.url)`.
+ * @returns An object with a reference for each exported function. The
+ * references are for pools: calling one throws a TypeError.
+ * @throws {TypeError} If `url` is not an absolute URL.
+ *
+ * @example Usage
+ * ```ts ignore
+ * import { importTasks, WorkerPool } from "@polypool/polypool";
+ *
+ * const tasks = importTasks<typeof import("./tasks.ts")>(
+ *   new URL("./tasks.ts", import.meta.url),
+ * );
+ * await using pool = new WorkerPool();
+ * console.log(await pool.map(tasks.square, [1, 2, 3]));
+ * ```
+ */
+export function importTasks<Module>(url: string | URL): Tasks<Module> {
+  const href = typeof url === "string" ? url : url?.href;
+  if (typeof href !== "string" || !URL.canParse(href)) {
+    throw new TypeError(
+      `Cannot import tasks as 'url' must be an absolute URL, such as ` +
+        `new URL("./tasks.ts", import.meta.url): current value is ${url}`,
+    );
+  }
+  const made = new Map<string, Callable>();
+  return new Proxy({}, {
+    get(_target, name) {
+      // A promise's `then` is looked for when the object is awaited.
+      if (typeof name !== "string" || name === "then") return undefined;
+      let reference = made.get(name);
+      if (!reference) {
+        reference = () => {
+          throw new TypeError(
+            `Cannot call '${name}' here as it is a reference to a function ` +
+              `of ${href}: pass it to a pool`,
+          );
+        };
+        Object.defineProperty(reference, "name", { value: name });
+        references.set(reference, { kind: "export", name, url: href });
+        made.set(name, reference);
+      }
+      return reference;
+    },
+  }) as Tasks<Module>;
+}

@@ -1,0 +1,148 @@
+import type { FunctionDefinition } from "../wire/messages.ts";
+import type { Codec } from "../wire/codec.ts";
+import type { Caller } from "./caller.ts";
+import { rewriteImports } from "./imports.ts";
+import { referenceOf } from "./reference.ts";
+import { checkClosure } from "./revive.ts";
+import { functionText } from "./source_text.ts";
+
+// deno-lint-ignore ban-types
+type Callable = Function;
+
+/** A function that workers can be told about. */
+export interface FunctionHandle {
+  readonly id: number;
+  readonly definition: FunctionDefinition;
+  /** Whether workers may forget it when the call that uses it has ended. */
+  readonly temporary: boolean;
+}
+
+/** Functions sent by value that are remembered between calls. */
+const CACHE_SIZE = 500;
+
+/** Prepares functions for their way to the workers of one pool. */
+export class FunctionRegistry {
+  #nextId = 1;
+  readonly #codec: Codec;
+  readonly #inThread: boolean;
+  readonly #onEvict: (handle: FunctionHandle) => void;
+  readonly #references = new Map<string, FunctionHandle>();
+  readonly #texts = new Map<string, FunctionHandle>();
+
+  /**
+   * With `inThread` the workers share the caller's thread and functions pass
+   * as they are. `onEvict` hears of functions that workers may forget.
+   */
+  constructor(
+    codec: Codec,
+    inThread: boolean,
+    onEvict: (handle: FunctionHandle) => void,
+  ) {
+    this.#codec = codec;
+    this.#inThread = inThread;
+    this.#onEvict = onEvict;
+  }
+
+  /**
+   * The handle of `fn`, which the option or parameter `label` holds.
+   *
+   * @throws {TypeError} If the function cannot be sent.
+   */
+  handleOf(
+    fn: unknown,
+    label: string,
+    caller: Caller,
+    closure?: object,
+  ): FunctionHandle {
+    if (typeof fn !== "function") functionText(fn as Callable, label);
+    const reference = referenceOf(fn as Callable);
+    if (closure !== undefined) {
+      if (reference) {
+        throw new TypeError(
+          `Cannot give a 'closure' to '${reference.name}' as only functions ` +
+            `sent by value have one, and it is a reference`,
+        );
+      }
+      checkClosure(closure);
+    }
+    if (reference && !(this.#inThread && reference.kind === "task")) {
+      return this.#reference(reference);
+    }
+    if (this.#inThread && closure === undefined) {
+      return this.#create(
+        { kind: "direct", name: (fn as Callable).name, value: fn as Callable },
+        true,
+      );
+    }
+    return this.#byValue(fn as Callable, label, caller, closure);
+  }
+
+  #reference(definition: FunctionDefinition): FunctionHandle {
+    const key = JSON.stringify(definition);
+    let handle = this.#references.get(key);
+    if (!handle) {
+      handle = this.#create(definition, false);
+      this.#references.set(key, handle);
+    }
+    return handle;
+  }
+
+  #byValue(
+    fn: Callable,
+    label: string,
+    caller: Caller,
+    closure: object | undefined,
+  ): FunctionHandle {
+    const source = functionText(fn, label);
+    const text = rewriteImports(source);
+    // Only import() needs to know the module, and finding it takes time.
+    const base = text === source ? undefined : caller.url;
+    const { name } = fn;
+    if (closure === undefined) {
+      const key = `${base} ${name} ${text}`;
+      let handle = this.#texts.get(key);
+      if (handle) return handle;
+      handle = this.#create({
+        kind: "text",
+        name,
+        text,
+        base,
+        closure: undefined,
+        closureTexts: {},
+      }, false);
+      this.#remember(key, handle);
+      return handle;
+    }
+    const values: Record<string, unknown> = {};
+    const closureTexts: Record<string, string> = {};
+    for (const [key, value] of Object.entries(closure)) {
+      if (typeof value === "function") {
+        closureTexts[key] = rewriteImports(
+          functionText(value, `closure.${key}`),
+        );
+      } else {
+        values[key] = value;
+      }
+    }
+    return this.#create({
+      kind: "text",
+      name,
+      text,
+      base: base ?? caller.url,
+      closure: this.#codec.pack(values, "'closure'"),
+      closureTexts,
+    }, true);
+  }
+
+  #remember(key: string, handle: FunctionHandle): void {
+    this.#texts.set(key, handle);
+    if (this.#texts.size <= CACHE_SIZE) return;
+    const [oldest, evicted] = this.#texts.entries().next().value!;
+    this.#texts.delete(oldest);
+    this.#onEvict(evicted);
+  }
+
+  #create(definition: FunctionDefinition, temporary: boolean): FunctionHandle {
+    return { id: this.#nextId++, definition, temporary };
+  }
+}

@@ -1,0 +1,117 @@
+import { show } from "../options.ts";
+import { BoundedMap } from "./bounded_map.ts";
+import {
+  asExpression,
+  compiles,
+  evaluate,
+  formOf,
+  syntaxErrorOf,
+} from "./evaluate.ts";
+
+// deno-lint-ignore ban-types
+type Callable = Function;
+
+/** What is known of a function's text: how to send it, or why it cannot be. */
+type Verdict = { text: string } | { reason: string };
+
+const BY_REFERENCE = "mark it with task() or import it with importTasks()";
+const NATIVE = /\{\s*\[native code\]\s*\}\s*$/;
+
+/** Texts whose check is remembered: inline functions come anew each time. */
+const verdicts = new BoundedMap<string, Verdict>(500);
+
+/**
+ * The source text by which a function can be made anew in a worker.
+ *
+ * @param fn The function.
+ * @param label The option or parameter that holds it, for error messages.
+ * @throws {TypeError} If it is not a function, or not one that can be told by
+ * its text.
+ */
+export function functionText(fn: unknown, label: string): string {
+  if (typeof fn !== "function") {
+    throw new TypeError(
+      `Cannot send '${label}' to a worker as it must be a function: ` +
+        `current value is ${show(fn)}`,
+    );
+  }
+  // Not the function's own toString(), which may be anything.
+  const text = Function.prototype.toString.call(fn);
+  const verdict = verdicts.get(text, () => check(text, fn));
+  if ("reason" in verdict) {
+    throw new TypeError(
+      `Cannot send '${label}' to a worker as ${verdict.reason}`,
+    );
+  }
+  return verdict.text;
+}
+
+function check(source: string, fn: Callable): Verdict {
+  if (NATIVE.test(source)) {
+    return {
+      reason: "it is a native or bound function: wrap it in an arrow function",
+    };
+  }
+  if (isClass(fn)) {
+    return {
+      reason: "it is a class, whose constructor cannot be called as a " +
+        "function: wrap it in an arrow function",
+    };
+  }
+  const text = withPlainName(source, fn.name);
+  const form = formOf(text);
+  if (form === undefined) return { reason: reasonAgainst(text) };
+  if (form === "method" && isAccessor(text)) {
+    return { reason: "it is a getter or setter: wrap it in an arrow function" };
+  }
+  return { text };
+}
+
+/** Only the `prototype` of a class, or of a native constructor, is fixed. */
+function isClass(fn: Callable): boolean {
+  return Object.getOwnPropertyDescriptor(fn, "prototype")?.writable === false;
+}
+
+/** The text of a method up to its computed name. */
+const COMPUTED = (() => {
+  const gap = String.raw`(?:\s|/\*[^]*?\*/|//.*)*`;
+  return new RegExp(String.raw`^(?:async\b${gap})?(?:\*${gap})?\[`);
+})();
+
+/**
+ * A method whose name is computed, with its name as a string: the expression
+ * may need variables that a worker does not have.
+ */
+function withPlainName(text: string, name: string): string {
+  const start = COMPUTED.exec(text)?.[0];
+  if (start === undefined) return text;
+  const kind = start.slice(0, -1);
+  for (let end = text.indexOf("]"); end > 0; end = text.indexOf("]", end + 1)) {
+    const renamed = `${kind}${JSON.stringify(name)}${text.slice(end + 1)}`;
+    if (compiles(renamed, "method")) return renamed;
+  }
+  return text;
+}
+
+/** Whether the text of a method is of a getter or setter. Runs none of it. */
+function isAccessor(text: string): boolean {
+  const object = evaluate(asExpression(text, "method")) as object;
+  return Reflect.ownKeys(object).some((key) =>
+    Object.getOwnPropertyDescriptor(object, key)!.value === undefined
+  );
+}
+
+/** Why text that does not compile does not. */
+function reasonAgainst(text: string): string {
+  const withoutMeta = text.replace(/\bimport\s*\.\s*meta\b/g, "importMeta");
+  if (formOf(withoutMeta)) {
+    return `it uses 'import.meta', which only a module has: ${BY_REFERENCE}`;
+  }
+  const withoutPrivate = text.replace(/#(?=[\p{ID_Start}$_])/gu, "_");
+  if (formOf(withoutPrivate)) {
+    return `it uses private names of the class around it: ${BY_REFERENCE}`;
+  }
+  const { message } = syntaxErrorOf(text, "expression")!;
+  return `its source text does not compile by itself (${message}): ` +
+    BY_REFERENCE;
+}

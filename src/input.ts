@@ -1,0 +1,213 @@
+import type { TypedArray } from "./types.ts";
+
+/** Where the elements of a call come from, read no further than asked. */
+export interface ElementReader {
+  /** Whether no element is left. */
+  readonly ended: boolean;
+  /**
+   * Up to `count` elements that are at hand. None does not mean the end: see
+   * `ended`; the reader's owner is told when more can be had. What the input
+   * throws is thrown here.
+   */
+  take(count: number, sendPartly: boolean): ArrayLike<unknown>;
+  /** Stops reading, as when a loop over the input is left. */
+  close(): void;
+}
+
+/** Makes the reader for an input that has been checked. */
+export function createReader(
+  input: Iterable<unknown> | AsyncIterable<unknown>,
+  isAsync: boolean,
+  limit: number,
+  onReady: () => void,
+): ElementReader {
+  if (isAsync) {
+    return new AsyncReader(input as AsyncIterable<unknown>, limit, onReady);
+  }
+  if (isPlainArray(input)) return new ArrayReader(input, limit);
+  return new IterableReader(input as Iterable<unknown>, limit);
+}
+
+type PlainArray = unknown[] | TypedArray;
+
+/** Arrays whose iteration nobody has changed can be cut without iterating. */
+function isPlainArray(input: object): input is PlainArray {
+  return Array.isArray(input)
+    ? input[Symbol.iterator] === Array.prototype[Symbol.iterator]
+    : ArrayBuffer.isView(input) && "length" in input;
+}
+
+class ArrayReader implements ElementReader {
+  readonly #array: PlainArray;
+  readonly #limit: number;
+  #position = 0;
+
+  constructor(array: PlainArray, limit: number) {
+    this.#array = array;
+    this.#limit = limit;
+  }
+
+  get ended(): boolean {
+    // The array may have been shortened meanwhile.
+    return this.#position >= Math.min(this.#limit, this.#array.length);
+  }
+
+  take(count: number): ArrayLike<unknown> {
+    const array = this.#array;
+    const start = this.#position;
+    const end = Math.min(start + count, this.#limit, array.length);
+    this.#position = end;
+    return Array.isArray(array)
+      ? array.slice(start, end)
+      : array.subarray(start, end);
+  }
+
+  close(): void {
+    this.#position = Infinity;
+  }
+}
+
+class IterableReader implements ElementReader {
+  readonly #iterable: Iterable<unknown>;
+  #iterator: Iterator<unknown> | undefined;
+  #left: number;
+  ended = false;
+
+  constructor(iterable: Iterable<unknown>, limit: number) {
+    this.#iterable = iterable;
+    this.#left = limit;
+    if (limit === 0) this.ended = true;
+  }
+
+  take(count: number): unknown[] {
+    const elements: unknown[] = [];
+    this.#iterator ??= this.#iterable[Symbol.iterator]();
+    while (elements.length < count && !this.ended) {
+      let step: IteratorResult<unknown>;
+      try {
+        step = this.#iterator.next();
+      } catch (error) {
+        this.ended = true;
+        throw error;
+      }
+      if (step.done) {
+        this.ended = true;
+      } else {
+        elements.push(step.value);
+        if (--this.#left === 0) this.close();
+      }
+    }
+    return elements;
+  }
+
+  close(): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.#iterator?.return?.();
+  }
+}
+
+/** How long elements wait for a chunk to fill, where it may go unfilled. */
+const PATIENCE = 1;
+
+class AsyncReader implements ElementReader {
+  readonly #iterable: AsyncIterable<unknown>;
+  readonly #onReady: () => void;
+  #iterator: AsyncIterator<unknown> | undefined;
+  #left: number;
+  /** Elements that have been read and not been taken. */
+  #elements: unknown[] = [];
+  /** How many shall be read. */
+  #wanted = 0;
+  #isReading = false;
+  #isClosed = false;
+  #failure: { error: unknown } | undefined;
+  #inputEnded = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isPatienceOver = false;
+
+  constructor(
+    iterable: AsyncIterable<unknown>,
+    limit: number,
+    onReady: () => void,
+  ) {
+    this.#iterable = iterable;
+    this.#left = limit;
+    this.#onReady = onReady;
+    if (limit === 0) this.#inputEnded = true;
+  }
+
+  get ended(): boolean {
+    return this.#inputEnded && this.#elements.length === 0 && !this.#failure;
+  }
+
+  take(count: number, sendPartly: boolean): unknown[] {
+    if (this.#failure) {
+      const { error } = this.#failure;
+      this.#failure = undefined;
+      throw error;
+    }
+    const isEnough = this.#elements.length >= count || this.#inputEnded ||
+      (sendPartly && this.#isPatienceOver && this.#elements.length > 0);
+    if (!isEnough) {
+      this.#wanted = count;
+      if (!this.#isReading) this.#read();
+      if (sendPartly) this.#startPatience();
+      return [];
+    }
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#isPatienceOver = false;
+    return this.#elements.splice(0, count);
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#elements = [];
+    if (this.#isClosed || this.#inputEnded) return;
+    this.#isClosed = true;
+    this.#inputEnded = true;
+    // The call has ended: what return() does is no longer its concern.
+    Promise.resolve(this.#iterator?.return?.()).catch(() => {});
+  }
+
+  async #read(): Promise<void> {
+    this.#isReading = true;
+    try {
+      this.#iterator ??= this.#iterable[Symbol.asyncIterator]();
+      while (this.#elements.length < this.#wanted && !this.#inputEnded) {
+        const step = await this.#iterator.next();
+        if (this.#isClosed) return;
+        if (step.done) {
+          this.#inputEnded = true;
+        } else {
+          this.#elements.push(step.value);
+          if (--this.#left === 0) this.#cut();
+          this.#startPatience();
+        }
+      }
+    } catch (error) {
+      if (this.#isClosed) return;
+      this.#inputEnded = true;
+      this.#failure = { error };
+    } finally {
+      this.#isReading = false;
+    }
+    this.#onReady();
+  }
+
+  /** The input is longer than it shall be read. */
+  #cut(): void {
+    this.#inputEnded = true;
+    Promise.resolve(this.#iterator!.return?.()).catch(() => {});
+  }
+
+  #startPatience(): void {
+    if (this.#timer !== undefined || this.#elements.length === 0) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#isPatienceOver = true;
+      this.#onReady();
+    }, PATIENCE);
+  }
+}

@@ -1,0 +1,259 @@
+import type { ChunkSizer } from "./chunking.ts";
+import type { Collector, IteratedCall } from "./collectors.ts";
+import type { Crew } from "./crew.ts";
+import type { Crews, LifecycleHandles } from "./crews.ts";
+import type { Caller } from "./functions/caller.ts";
+import type { FunctionHandle } from "./functions/registry.ts";
+import { createReader, type ElementReader } from "./input.ts";
+import type { Chunk, TaskSource } from "./task_source.ts";
+import type { ChunkMode } from "./wire/messages.ts";
+
+/** What a call of the map family was asked to do. */
+export interface MapRequest {
+  crews: Crews;
+  handles: LifecycleHandles;
+  handle: FunctionHandle;
+  caller: Caller;
+  input: Iterable<unknown> | AsyncIterable<unknown>;
+  isAsync: boolean;
+  /** The most tasks to read. */
+  limit: number;
+  sizer: ChunkSizer;
+  nJobs: number;
+  maxTasksActive: number | undefined;
+  concurrency: number;
+  settle: boolean;
+  ordered: boolean;
+  /** Whether a task counts as active until its result has been taken. */
+  countsUntaken: boolean;
+  signal: AbortSignal | undefined;
+}
+
+/** One call of the map family: cuts its input, gathers its results. */
+export class MapCall implements TaskSource, IteratedCall {
+  readonly #request: MapRequest;
+  readonly #collector: Collector;
+  #crew: Crew | undefined;
+  /** Resolves when what belongs to the end of the call is done. */
+  #released: Promise<void> | undefined;
+  readonly #mode: ChunkMode;
+  readonly #reader: ElementReader;
+  /** Chunks that have come back, and chunks cut for other workers. */
+  #waiting: Chunk[] = [];
+  #chunks = 0;
+  #read = 0;
+  /** Tasks that count for `maxTasksActive`. */
+  #active = 0;
+  /** Tasks that have been read and whose results have not arrived. */
+  #unfinished = 0;
+  #hasEnded = false;
+  readonly #onAbort = () => this.fail(this.#request.signal!.reason);
+
+  /** `collect` makes the collector, which may drive the call. */
+  constructor(request: MapRequest, collect: (call: MapCall) => Collector) {
+    this.#request = request;
+    this.#collector = collect(this);
+    this.#mode = {
+      concurrency: request.concurrency,
+      isolated: request.settle,
+    };
+    this.#reader = createReader(
+      request.input,
+      request.isAsync,
+      request.limit,
+      () => this.#onInput(),
+    );
+  }
+
+  /** Starts the call. */
+  begin(): void {
+    const { signal, crews, handles } = this.#request;
+    if (signal?.aborted) return this.#onAbort();
+    signal?.addEventListener("abort", this.#onAbort, { once: true });
+    crews.enter(handles, (crew) => {
+      if (this.#hasEnded) return;
+      this.#crew = crew;
+      crew.add(this);
+    })?.catch((error) => this.fail(error));
+  }
+
+  get isOrdered(): boolean {
+    return this.#request.ordered;
+  }
+
+  get isPaused(): boolean {
+    return this.#request.countsUntaken && this.#unfinished === 0 &&
+      this.#room < this.#wanted && !this.#reader.ended;
+  }
+
+  hasChunk(): boolean {
+    if (this.#waiting.length > 0) return true;
+    const chunk = this.#cut();
+    if (chunk) this.#waiting.push(chunk);
+    return chunk !== undefined;
+  }
+
+  nextChunk(workerId: number): Chunk | undefined {
+    if (!this.#request.ordered) return this.#waiting.shift() ?? this.#cut();
+    const index = this.#waiting.findIndex((c) => c.workerId === workerId);
+    if (index >= 0) return this.#waiting.splice(index, 1)[0];
+    for (let chunk = this.#cut(); chunk; chunk = this.#cut()) {
+      if (chunk.workerId === workerId) return chunk;
+      this.#waiting.push(chunk);
+    }
+    return undefined;
+  }
+
+  putBack(chunk: Chunk): void {
+    if (!this.#hasEnded) this.#waiting.push(chunk);
+  }
+
+  addResults(
+    chunk: Chunk,
+    offset: number,
+    results: ArrayLike<unknown>,
+    failures: Map<number, unknown> | undefined,
+  ): void {
+    this.#add(
+      chunk.first + offset,
+      this.#request.settle
+        ? Array.from(results, (value, i) =>
+          failures?.has(offset + i)
+            ? { status: "rejected", reason: failures.get(offset + i) }
+            : { status: "fulfilled", value })
+        : results,
+    );
+  }
+
+  failTask(chunk: Chunk, index: number, error: unknown): void {
+    if (this.#hasEnded) return;
+    if (!this.#request.settle) return this.fail(error);
+    this.#add(chunk.first + index, [{ status: "rejected", reason: error }]);
+  }
+
+  failChunk(_chunk: Chunk, error: unknown): void {
+    this.fail(error);
+  }
+
+  endChunk(chunk: Chunk, elapsed: number): void {
+    if (elapsed > 0) this.#request.sizer.ran(chunk.elements.length, elapsed);
+    this.#checkEnd();
+  }
+
+  fail(error: unknown): void {
+    if (!this.#hasEnded) this.#end(() => this.#collector.fail(error));
+  }
+
+  wants(): boolean {
+    return !this.#hasEnded;
+  }
+
+  callerOf(): Caller {
+    return this.#request.caller;
+  }
+
+  /** Ends the call: its results are wanted no more. */
+  async cancel(): Promise<void> {
+    if (!this.#hasEnded) this.#end(() => this.#collector.finish());
+    await this.ended();
+  }
+
+  /** Resolves when what belongs to the end of the call is done. */
+  async ended(): Promise<void> {
+    await this.#released;
+  }
+
+  /** A result has been taken. */
+  taken(): void {
+    if (!this.#request.countsUntaken) return;
+    this.#active--;
+    if (this.#hasEnded || this.#reader.ended) return;
+    if (this.#room >= this.#wanted) this.#crew!.feed();
+  }
+
+  get #maxActive(): number {
+    const { maxTasksActive, nJobs, sizer, concurrency } = this.#request;
+    return maxTasksActive ?? nJobs * Math.max(sizer.largest, concurrency) * 2;
+  }
+
+  get #room(): number {
+    return this.#maxActive - this.#active;
+  }
+
+  /** Tasks for the next chunk: cut only where it could never have room. */
+  get #wanted(): number {
+    return Math.min(this.#request.sizer.size, this.#maxActive);
+  }
+
+  #cut(): Chunk | undefined {
+    if (this.#hasEnded) return undefined;
+    const wanted = this.#wanted;
+    if (this.#room < wanted) return undefined;
+    const { sizer, handle, nJobs, ordered } = this.#request;
+    let elements: ArrayLike<unknown>;
+    try {
+      // Where chunks adapt, a slow input must not hold back what is there.
+      elements = this.#reader.take(wanted, sizer.mayGoUnfilled);
+    } catch (error) {
+      this.fail(error);
+      return undefined;
+    }
+    if (elements.length === 0) {
+      this.#checkEnd();
+      return undefined;
+    }
+    sizer.cut();
+    const chunk: Chunk = {
+      source: this,
+      handle,
+      mode: this.#mode,
+      elements,
+      entries: undefined,
+      first: this.#read,
+      workerId: ordered ? this.#chunks % nJobs : undefined,
+      reported: undefined,
+    };
+    this.#chunks++;
+    this.#read += elements.length;
+    this.#active += elements.length;
+    this.#unfinished += elements.length;
+    return chunk;
+  }
+
+  #add(first: number, results: ArrayLike<unknown>): void {
+    this.#unfinished -= results.length;
+    if (!this.#request.countsUntaken) this.#active -= results.length;
+    this.#collector.add(first, results);
+  }
+
+  #onInput(): void {
+    if (this.#hasEnded) return;
+    this.#crew!.feed();
+    this.#checkEnd();
+  }
+
+  #checkEnd(): void {
+    if (this.#hasEnded || this.#unfinished > 0 || !this.#reader.ended) return;
+    this.#end(() => this.#collector.finish());
+  }
+
+  #end(settle: () => void): void {
+    this.#hasEnded = true;
+    this.#waiting = [];
+    this.#request.signal?.removeEventListener("abort", this.#onAbort);
+    try {
+      this.#reader.close();
+    } catch {
+      // The call has its outcome; what the input's return() throws is late.
+    }
+    const { crews, handle } = this.#request;
+    if (this.#crew) {
+      this.#crew.remove(this);
+      this.#released = crews.release(this.#crew);
+      // Whoever waits for the end hears of a failed exit function.
+      this.#released?.catch(() => {});
+    }
+    if (handle.temporary) crews.forget(handle);
+    settle();
+  }
+}

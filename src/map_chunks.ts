@@ -1,0 +1,81 @@
+import { FixedSizer } from "./chunking.ts";
+import type { TypedArray } from "./types.ts";
+
+/** The default number of slices for each worker (from MPIRE). */
+const SLICES_PER_JOB = 4;
+
+/** The sizes of slices that a call asks for. */
+export interface SliceOptions {
+  iterableLen?: number;
+  chunkSize?: number;
+  nSplits?: number;
+}
+
+/** An array that can be cut. */
+export type Sliceable = TypedArray | readonly unknown[];
+
+/** Slices of an array, each as the only argument of a task. */
+export function* slices(
+  array: Sliceable,
+  options: SliceOptions,
+  nJobs: number,
+): Generator<[Sliceable], void, void> {
+  const { iterableLen = array.length, chunkSize, nSplits } = options;
+  const length = Math.min(iterableLen, array.length);
+  const size = chunkSize ?? length / (nSplits ?? nJobs * SLICES_PER_JOB);
+  const sizer = new FixedSizer(size);
+  for (let start = 0; start < length;) {
+    const end = Math.min(start + sizer.size, length);
+    sizer.cut();
+    yield [sliceOf(array, start, end)];
+    start = end;
+  }
+}
+
+function sliceOf(array: Sliceable, start: number, end: number): Sliceable {
+  // Shared memory stays shared; of other memory only the slice shall travel.
+  if (ArrayBuffer.isView(array) && array.buffer instanceof SharedArrayBuffer) {
+    return array.subarray(start, end);
+  }
+  return array.slice(start, end);
+}
+
+/**
+ * Joins what the tasks returned: typed arrays of one kind to one of that
+ * kind, arrays to one array.
+ */
+export function concatenate(parts: unknown[]): unknown {
+  const [first] = parts;
+  if (ArrayBuffer.isView(first) && "length" in first) {
+    return concatenateTyped(parts, first as TypedArray);
+  }
+  for (const part of parts) {
+    if (!Array.isArray(part)) throw mismatch(part);
+  }
+  return (parts as unknown[][]).flat();
+}
+
+function concatenateTyped(parts: unknown[], first: TypedArray): TypedArray {
+  const Kind = first.constructor as new (length: number) => TypedArray;
+  let length = 0;
+  for (const part of parts) {
+    if (!(part instanceof Kind)) throw mismatch(part);
+    length += part.length;
+  }
+  const whole = new Kind(length);
+  let position = 0;
+  for (const part of parts as TypedArray[]) {
+    whole.set(part as never, position);
+    position += part.length;
+  }
+  return whole;
+}
+
+function mismatch(part: unknown): TypeError {
+  return new TypeError(
+    `Cannot concatenate the results as each task must return an array, or ` +
+      `each a typed array of the same kind: one returned ` +
+      `${Object.prototype.toString.call(part)}. Set 'concatenateOutput' to ` +
+      `false to get them one by one`,
+  );
+}

@@ -1,0 +1,505 @@
+import { ApplyCall } from "./apply_call.ts";
+import { AsyncResult } from "./async_result.ts";
+import { createSizer, lengthOf } from "./chunking.ts";
+import {
+  ArrayCollector,
+  type Collector,
+  IteratorCollector,
+} from "./collectors.ts";
+import { Crews, type LifecycleHandles, type PoolSettings } from "./crews.ts";
+import { type Caller, captureCaller } from "./functions/caller.ts";
+import { MapCall } from "./map_call.ts";
+import { concatenate, type Sliceable, slices } from "./map_chunks.ts";
+import {
+  type ApplyOptions,
+  checkApplyOptions,
+  checkArguments,
+  checkFlag,
+  checkIterable,
+  checkMapChunksOptions,
+  checkMapOptions,
+  checkPoolOptions,
+  checkSliceable,
+  type MapChunksOptions,
+  type MapOptions,
+  type WorkerPoolOptions,
+} from "./options.ts";
+import { runtime } from "./runtime/detect.ts";
+import { workerCount } from "./start/starters.ts";
+import type {
+  AnyElement,
+  Input,
+  LeadingParameters,
+  Settled,
+  TaskFunction,
+} from "./types.ts";
+import { currentWorker, type WorkerScope } from "./worker/scope.ts";
+
+/** What a call does about a failed task. */
+export type OnError = "throw" | "settle";
+/** What a map gives for one task. */
+export type Outcome<R, E extends OnError> = E extends "settle" ? Settled<Awaited<R>>
+  : Awaited<R>;
+// deno-lint-ignore ban-types
+type Callable = Function;
+type AnyMapOptions = MapOptions<OnError, never>;
+type AnyApplyOptions = ApplyOptions<never>;
+
+/**
+ * A pool of workers that run functions on all cores: `map` and its like for
+ * lists of work, `apply` for single tasks. The design is that of MPIRE's
+ * `WorkerPool` for Python.
+ *
+ * Workers start with the first call and stay until `join()`, `terminate()`
+ * or the end of an `await using` block. Idle ones cost nothing and let the
+ * program end.
+ *
+ * @typeParam Shared The type of the shared objects.
+ * @typeParam PassId Whether functions get the worker's ID.
+ * @typeParam UseState Whether functions get the worker's state.
+ *
+ * @example Usage
+ * ```ts
+ * import { WorkerPool } from "@polypool/polypool";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using pool = new WorkerPool({ nJobs: 2 });
+ * assertEquals(await pool.map((x: number) => x * x, [1, 2, 3]), [1, 4, 9]);
+ * ```
+ */
+export class WorkerPool<
+  Shared = undefined,
+  PassId extends boolean = false,
+  UseState extends boolean = false,
+> {
+  readonly #settings: PoolSettings;
+  readonly #crews: Crews;
+  readonly #lifecycle: LifecycleHandles;
+  /** The worker whose import of a module made this pool, if one did. */
+  readonly #inertIn: WorkerScope | undefined;
+
+  /**
+   * Makes a pool. Nothing starts before the first call.
+   *
+   * @param options The pool's options.
+   * @throws {TypeError} If an option is of the wrong type.
+   * @throws {RangeError} If an option has a wrong value or an unknown name.
+   */
+  constructor(
+    options: WorkerPoolOptions<
+      Shared,
+      PassId,
+      UseState,
+      LeadingParameters<Shared, PassId, UseState>
+    > = {},
+  ) {
+    checkPoolOptions(options);
+    const { startMethod = "threading" } = options;
+    this.#settings = {
+      nJobs: workerCount(startMethod, options.nJobs ?? runtime.cpuCount()),
+      startMethod,
+      sharedObjects: options.sharedObjects,
+      passWorkerId: options.passWorkerId ?? false,
+      useWorkerState: options.useWorkerState ?? false,
+      keepAlive: options.keepAlive ?? true,
+      orderTasks: options.orderTasks ?? false,
+    };
+    this.#crews = new Crews(this.#settings);
+    const caller = captureCaller(new.target);
+    this.#lifecycle = this.#lifecycleOf(options, caller);
+    const worker = currentWorker();
+    if (worker && !worker.isInTask()) this.#inertIn = worker;
+  }
+
+  /**
+   * Runs a task for each element, on all workers.
+   *
+   * @typeParam T The type of the elements.
+   * @typeParam R What the task returns.
+   * @typeParam E The mode of `onError`.
+   * @param task The function to run. An array element is spread into its
+   * arguments; any other element is one argument.
+   * @param args The elements. Read lazily; may be asynchronous.
+   * @param options The call's options.
+   * @returns The results in the order of the input.
+   * @throws {TypeError} If a parameter is of the wrong type.
+   * @throws {RangeError} If an option has a wrong value or an unknown name.
+   * @throws {WorkerDiedError} If a worker dies while it runs a task.
+   * @throws {PoolTerminatedError} If the pool is terminated meanwhile.
+   */
+  async map<T extends AnyElement, R, E extends OnError = "throw">(
+    task: TaskFunction<LeadingParameters<Shared, PassId, UseState>, T, R>,
+    args: Input<T>,
+    options: MapOptions<E, LeadingParameters<Shared, PassId, UseState>> = {},
+  ): Promise<Outcome<R, E>[]> {
+    const caller = captureCaller(this.map);
+    const results = await this.#gather(true, task, args, options, caller);
+    return results as Outcome<R, E>[];
+  }
+
+  /** As `map()`, with the results in the order of their completion. */
+  async mapUnordered<T extends AnyElement, R, E extends OnError = "throw">(
+    task: TaskFunction<LeadingParameters<Shared, PassId, UseState>, T, R>,
+    args: Input<T>,
+    options: MapOptions<E, LeadingParameters<Shared, PassId, UseState>> = {},
+  ): Promise<Outcome<R, E>[]> {
+    const caller = captureCaller(this.mapUnordered);
+    const results = await this.#gather(false, task, args, options, caller);
+    return results as Outcome<R, E>[];
+  }
+
+  /**
+   * As `map()`, lazily: results can be taken one by one, in the order of the
+   * input, and no more than `maxTasksActive` elements are read ahead. Nothing
+   * starts before the first `next()`; leaving the loop cancels the rest.
+   *
+   * @returns An iterator over the results.
+   */
+  imap<T extends AnyElement, R, E extends OnError = "throw">(
+    task: TaskFunction<LeadingParameters<Shared, PassId, UseState>, T, R>,
+    args: Input<T>,
+    options: MapOptions<E, LeadingParameters<Shared, PassId, UseState>> = {},
+  ): AsyncIterableIterator<Outcome<R, E>> & AsyncDisposable {
+    const caller = captureCaller(this.imap);
+    return this.#iterate(true, task, args, options, caller) as
+      & AsyncIterableIterator<Outcome<R, E>>
+      & AsyncDisposable;
+  }
+
+  /** As `imap()`, with the results in the order of their completion. */
+  imapUnordered<T extends AnyElement, R, E extends OnError = "throw">(
+    task: TaskFunction<LeadingParameters<Shared, PassId, UseState>, T, R>,
+    args: Input<T>,
+    options: MapOptions<E, LeadingParameters<Shared, PassId, UseState>> = {},
+  ): AsyncIterableIterator<Outcome<R, E>> & AsyncDisposable {
+    const caller = captureCaller(this.imapUnordered);
+    return this.#iterate(false, task, args, options, caller) as
+      & AsyncIterableIterator<Outcome<R, E>>
+      & AsyncDisposable;
+  }
+
+  /**
+   * Cuts an array or a typed array into slices and runs a task for each
+   * slice, which gets it whole and returns an array. Slices of a typed array
+   * on shared memory are views of that memory.
+   *
+   * @typeParam A The type of the array.
+   * @typeParam R What the task returns.
+   * @typeParam C Whether the results are joined.
+   * @param task The function to run.
+   * @param array The array to cut.
+   * @param options The call's options. By default there are `nJobs * 4`
+   * slices.
+   * @returns The results joined in order, or one by one without
+   * `concatenateOutput`.
+   * @throws {TypeError} If the results cannot be joined.
+   */
+  async mapChunks<A extends Sliceable, R, C extends boolean = true>(
+    task: (
+      ...args: [...LeadingParameters<Shared, PassId, UseState>, slice: A]
+    ) => R,
+    array: A,
+    options: MapChunksOptions<
+      C,
+      LeadingParameters<Shared, PassId, UseState>
+    > = {},
+  ): Promise<C extends false ? Awaited<R>[] : Awaited<R>> {
+    const caller = captureCaller(this.mapChunks);
+    checkSliceable("map chunks", array);
+    checkMapChunksOptions("map chunks", options);
+    const { concatenateOutput = true, iterableLen, chunkSize, nSplits, ...rest } =
+      options;
+    const sizes = { iterableLen, chunkSize, nSplits } as AnyMapOptions;
+    const parts = await this.#gather(
+      true,
+      task as Callable,
+      slices(array, sizes, this.#settings.nJobs),
+      { ...rest, chunkSize: 1 } as AnyMapOptions,
+      caller,
+    );
+    const result = concatenateOutput && parts.length > 0
+      ? concatenate(parts)
+      : concatenateOutput
+      ? array.slice(0, 0)
+      : parts;
+    return result as C extends false ? Awaited<R>[] : Awaited<R>;
+  }
+
+  /**
+   * Runs one task.
+   *
+   * @typeParam A The type of the arguments.
+   * @typeParam R What the task returns.
+   * @param task The function to run.
+   * @param args Its arguments, in an array.
+   * @param options The call's options.
+   * @returns The result.
+   * @throws {TypeError} If a parameter is of the wrong type.
+   * @throws {WorkerDiedError} If the worker dies while it runs the task.
+   * @throws {PoolTerminatedError} If the pool is terminated meanwhile.
+   */
+  apply<R>(
+    task: (...args: LeadingParameters<Shared, PassId, UseState>) => R,
+  ): Promise<Awaited<R>>;
+  /** As above, with arguments. */
+  apply<A extends unknown[] | [], R>(
+    task: (
+      ...args: [...LeadingParameters<Shared, PassId, UseState>, ...A]
+    ) => R,
+    args: A,
+    options?: ApplyOptions<LeadingParameters<Shared, PassId, UseState>>,
+  ): Promise<Awaited<R>>;
+  async apply<R>(
+    task: (...args: never) => R,
+    args: unknown[] = [],
+    options: AnyApplyOptions = {},
+  ): Promise<Awaited<R>> {
+    const caller = captureCaller(this.apply);
+    return await this.#submit(task, args, options, caller)
+      .promise as Awaited<R>;
+  }
+
+  /**
+   * As `apply()`, but gives a handle that can be asked, waited for and
+   * cancelled.
+   */
+  applyAsync<R>(
+    task: (...args: LeadingParameters<Shared, PassId, UseState>) => R,
+  ): AsyncResult<Awaited<R>>;
+  /** As above, with arguments. */
+  applyAsync<A extends unknown[] | [], R>(
+    task: (
+      ...args: [...LeadingParameters<Shared, PassId, UseState>, ...A]
+    ) => R,
+    args: A,
+    options?: ApplyOptions<LeadingParameters<Shared, PassId, UseState>>,
+  ): AsyncResult<Awaited<R>>;
+  applyAsync<R>(
+    task: (...args: never) => R,
+    args: unknown[] = [],
+    options: AnyApplyOptions = {},
+  ): AsyncResult<Awaited<R>> {
+    const caller = captureCaller(this.applyAsync);
+    const call = this.#submit(task, args, options, caller);
+    return new AsyncResult(call.promise as Promise<Awaited<R>>, () => {
+      call.cancel(new DOMException("The task was cancelled", "AbortError"));
+    });
+  }
+
+  /** Starts all workers ahead of need. Resolves when they can run tasks. */
+  async start(): Promise<void> {
+    if (this.#inertIn) return await this.#never();
+    await this.#crews.start(this.#lifecycle);
+  }
+
+  /**
+   * Finishes what has been asked for, runs `workerExit` in each worker that
+   * had a task, and stops all workers. The pool can be used again.
+   *
+   * @throws The error of a `workerExit` that failed, when all have stopped.
+   */
+  async join(): Promise<void> {
+    if (this.#inertIn) return await this.#never();
+    await this.#crews.join();
+  }
+
+  /** The same as `join()`. */
+  async stopAndJoin(): Promise<void> {
+    await this.join();
+  }
+
+  /**
+   * Stops all workers at once: pending calls reject with a
+   * `PoolTerminatedError`. The pool can be used again.
+   */
+  async terminate(): Promise<void> {
+    if (this.#inertIn) return await this.#never();
+    await this.#crews.terminate();
+  }
+
+  /** Calls `join()` at the end of an `await using` block. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.join();
+  }
+
+  /**
+   * What `workerExit` returned in each worker that has stopped, in the order
+   * of their stopping. Starts anew when workers start after all had stopped.
+   */
+  getExitResults(): unknown[] {
+    return this.#crews.exitResults;
+  }
+
+  /** Switches the worker ID argument on or off. */
+  passOnWorkerId<On extends boolean = true>(
+    on: On = true as On,
+  ): WorkerPool<Shared, On, UseState> {
+    checkFlag("passWorkerId", on);
+    this.#settings.passWorkerId = on;
+    return this.#retyped();
+  }
+
+  /** Sets the shared objects; `undefined` means none. */
+  setSharedObjects<S = undefined>(
+    sharedObjects?: S,
+  ): WorkerPool<S, PassId, UseState> {
+    this.#settings.sharedObjects = sharedObjects;
+    return this.#retyped();
+  }
+
+  /** Switches the worker state argument on or off. */
+  setUseWorkerState<On extends boolean = true>(
+    on: On = true as On,
+  ): WorkerPool<Shared, PassId, On> {
+    checkFlag("useWorkerState", on);
+    this.#settings.useWorkerState = on;
+    return this.#retyped();
+  }
+
+  /** Sets whether workers stay between calls. */
+  setKeepAlive(on = true): this {
+    checkFlag("keepAlive", on);
+    this.#settings.keepAlive = on;
+    return this;
+  }
+
+  /** Sets whether chunk `i` of a call goes to worker `i % nJobs`. */
+  setOrderTasks(on = true): this {
+    checkFlag("orderTasks", on);
+    this.#settings.orderTasks = on;
+    return this;
+  }
+
+  #retyped<P>(): P {
+    return this as unknown as P;
+  }
+
+  /** The fate of calls in a worker that only imports a module. */
+  #never(): Promise<never> {
+    this.#inertIn!.noteInertCall();
+    return new Promise(() => {});
+  }
+
+  #lifecycleOf(
+    options: { workerInit?: unknown; workerExit?: unknown },
+    caller: Caller,
+    fallback?: LifecycleHandles,
+  ): LifecycleHandles {
+    const { functions } = this.#crews;
+    const { workerInit, workerExit } = options;
+    return {
+      workerInit: workerInit === undefined
+        ? fallback?.workerInit
+        : functions.handleOf(workerInit, "workerInit", caller),
+      workerExit: workerExit === undefined
+        ? fallback?.workerExit
+        : functions.handleOf(workerExit, "workerExit", caller),
+    };
+  }
+
+  async #gather(
+    ordered: boolean,
+    task: Callable,
+    input: unknown,
+    options: AnyMapOptions,
+    caller: Caller,
+  ): Promise<unknown[]> {
+    const collector = new ArrayCollector(ordered);
+    const call = this.#createMap(
+      task,
+      input,
+      options,
+      caller,
+      false,
+      () => collector,
+    );
+    if (this.#inertIn) return await this.#never();
+    call.begin();
+    try {
+      return await collector.promise;
+    } finally {
+      await call.ended();
+    }
+  }
+
+  #iterate(
+    ordered: boolean,
+    task: Callable,
+    input: unknown,
+    options: AnyMapOptions,
+    caller: Caller,
+  ): AsyncIterableIterator<unknown, undefined> & AsyncDisposable {
+    let collector: IteratorCollector;
+    this.#createMap(task, input, options, caller, true, (call) => {
+      const begin = () => this.#inertIn ? void this.#never() : call.begin();
+      collector = new IteratorCollector(ordered, call, begin);
+      return collector;
+    });
+    return collector!.iterator();
+  }
+
+  /** Checks what a verb of the map family was given and makes the call. */
+  #createMap(
+    task: Callable,
+    input: unknown,
+    options: AnyMapOptions,
+    caller: Caller,
+    countsUntaken: boolean,
+    collect: (call: MapCall) => Collector,
+  ): MapCall {
+    const action = "map";
+    checkMapOptions(action, options);
+    const isAsync = checkIterable(action, "args", input);
+    const { nJobs, orderTasks } = this.#settings;
+    const elements = input as Iterable<unknown> | AsyncIterable<unknown>;
+    const length = options.iterableLen ?? lengthOf(elements);
+    return new MapCall({
+      crews: this.#crews,
+      handles: this.#lifecycleOf(options, caller, this.#lifecycle),
+      handle: this.#crews.functions.handleOf(
+        task,
+        "task",
+        caller,
+        options.closure,
+      ),
+      caller,
+      input: elements,
+      isAsync,
+      limit: options.iterableLen ?? Infinity,
+      sizer: createSizer(options, length, nJobs),
+      nJobs,
+      maxTasksActive: options.maxTasksActive,
+      concurrency: options.concurrency ?? 1,
+      settle: options.onError === "settle",
+      ordered: orderTasks,
+      countsUntaken,
+      signal: options.signal,
+    }, collect);
+  }
+
+  #submit(
+    task: Callable,
+    args: readonly unknown[],
+    options: AnyApplyOptions,
+    caller: Caller,
+  ): ApplyCall {
+    checkApplyOptions("apply", options);
+    checkArguments("apply", args);
+    const call = new ApplyCall({
+      crews: this.#crews,
+      handles: this.#lifecycleOf(options, caller, this.#lifecycle),
+      handle: this.#crews.functions.handleOf(
+        task,
+        "task",
+        caller,
+        options.closure,
+      ),
+      caller,
+      args,
+      signal: options.signal,
+    });
+    if (this.#inertIn) void this.#never();
+    else call.begin();
+    return call;
+  }
+}

@@ -1,0 +1,36 @@
+/** First in, first out, each step in constant time on average. */
+export class Queue<T> {
+  #items: T[] = [];
+  #head = 0;
+
+  /** The number of items. */
+  get length(): number {
+    return this.#items.length - this.#head;
+  }
+
+  /** Adds an item at the end. */
+  push(item: T): void {
+    this.#items.push(item);
+  }
+
+  /** The first item, which stays. */
+  peek(): T | undefined {
+    return this.#items[this.#head];
+  }
+
+  /** Takes the first item. */
+  shift(): T | undefined {
+    if (this.length === 0) return undefined;
+    const item = this.#items[this.#head];
+    this.#items[this.#head++] = undefined as T;
+    // Moving the rest once half is used up costs each item one move.
+    if (this.#head * 2 >= this.#items.length && this.#head >= 32) {
+      this.#items = this.#items.slice(this.#head);
+      this.#head = 0;
+    } else if (this.#head === this.#items.length) {
+      this.#items.length = 0;
+      this.#head = 0;
+    }
+    return item;
+  }
+}

@@ -1,0 +1,138 @@
+import type {
+  Capabilities,
+  Runtime,
+  WorkerEvents,
+  WorkerPort,
+  WorkerRuntime,
+} from "./contract.ts";
+import { dataUrl } from "./data_url.ts";
+import { within, withResolvers } from "../promises.ts";
+
+// --- types ---
+
+interface BunWorker {
+  onmessage: (event: { data: unknown }) => void;
+  onerror: (event: { message: string; preventDefault(): void }) => void;
+  addEventListener(type: "close", listener: (e: { code?: number }) => void): void;
+  postMessage(message: unknown, transfer: ArrayBuffer[]): void;
+  ref(): void;
+  unref(): void;
+  terminate(): void;
+}
+
+interface BunScope {
+  Bun: {
+    isMainThread: boolean;
+    resolveSync(specifier: string, from: string): string;
+    fileURLToPath(url: string): string;
+  };
+  Worker: new (url: string, options: { type: "module" }) => BunWorker;
+  process: {
+    exit(code?: number): never;
+    on(event: string, listener: (value: never) => void): void;
+    getBuiltinModule(name: string): unknown;
+  };
+  navigator: { hardwareConcurrency: number };
+  onmessage: (event: { data: unknown }) => void;
+  postMessage(message: unknown, transfer: ArrayBuffer[]): void;
+}
+
+const scope = globalThis as unknown as BunScope;
+
+// --- both sides ---
+
+function builtin<T>(name: string): T {
+  return scope.process.getBuiltinModule(name) as T;
+}
+
+function importFrom(
+  specifier: string,
+  base: string | undefined,
+  options?: ImportCallOptions,
+): Promise<unknown> {
+  if (base === undefined || URL.canParse(specifier)) {
+    return import(specifier, options);
+  }
+  const { dirname } = builtin<{ dirname(path: string): string }>("node:path");
+  try {
+    const from = dirname(scope.Bun.fileURLToPath(base));
+    return import(scope.Bun.resolveSync(specifier, from), options);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+// --- owner ---
+
+const capabilities: Capabilities = { stopsBusyThreads: true };
+
+function startThread(source: string, events: WorkerEvents): WorkerPort {
+  const worker = new scope.Worker(dataUrl(source), { type: "module" });
+  let error: unknown;
+  let open = true;
+  // Terminating a worker that still loads has crashed Bun: wait for its
+  // first message, or its end.
+  const { promise: loaded, resolve: setLoaded } = withResolvers<void>();
+  const { promise: closed, resolve: setClosed } = withResolvers<void>();
+  worker.onmessage = ({ data }) => {
+    setLoaded();
+    if (open) events.onMessage(data);
+  };
+  worker.onerror = (event) => {
+    event.preventDefault();
+    error = new Error(event.message);
+  };
+  worker.addEventListener("close", ({ code }) => {
+    setLoaded();
+    setClosed();
+    if (!open) return;
+    open = false;
+    events.onEnd({ exitCode: code, error });
+  });
+  return {
+    post: (message, transfer) => worker.postMessage(message, transfer),
+    keepAlive: (on) => on ? worker.ref() : worker.unref(),
+    async terminate() {
+      open = false;
+      await loaded;
+      worker.terminate();
+      await closed;
+    },
+    async waitForEnd(grace) {
+      open = false;
+      await within(closed, grace);
+      worker.terminate();
+    },
+  };
+}
+
+/** Bun, by its web `Worker`. */
+export const bun: Runtime = {
+  name: "bun",
+  capabilities,
+  isMainThread: () => scope.Bun.isMainThread,
+  cpuCount: () => scope.navigator.hardwareConcurrency,
+  startThread,
+  typescriptLoader: () => undefined,
+  importFrom,
+  builtin,
+};
+
+// --- worker ---
+
+/** The inside of a Bun worker. */
+export const bunWorker: WorkerRuntime = {
+  onMessage(handler) {
+    scope.onmessage = ({ data }) => handler(data);
+  },
+  post: (message, transfer) => scope.postMessage(message, transfer),
+  onExit: (handler) => scope.process.on("exit", handler),
+  onStrayError(handler) {
+    scope.process.on("uncaughtException", handler);
+    scope.process.on("unhandledRejection", handler);
+  },
+  close: () => scope.process.exit(0),
+  beforeImport: () => Promise.resolve(),
+  importFrom,
+  builtin,
+};

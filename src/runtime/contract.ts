@@ -1,0 +1,100 @@
+/**
+ * What the pool needs from a runtime: one object for the side that owns the
+ * workers, one for the inside of a worker. Each runtime has one file that
+ * implements both; nothing else may ask which runtime it is on.
+ *
+ * @module
+ */
+
+/** How a worker ended without having been told to. */
+export interface WorkerEnd {
+  /** The exit code, where the runtime reports one. */
+  exitCode?: number | undefined;
+  /** The signal that ended it, such as `"SIGKILL"`. */
+  signal?: string | undefined;
+  /** Why it ended, such as the error that kept it from starting. */
+  error?: unknown;
+}
+
+/** What happens to a worker, as its owner sees it. */
+export interface WorkerEvents {
+  /** A message from the worker arrived. */
+  onMessage(message: unknown): void;
+  /** The worker is gone. Called at most once, and never after `terminate()`. */
+  onEnd(end: WorkerEnd): void;
+}
+
+/** A worker, as its owner sees it. */
+export interface WorkerPort {
+  /** Sends a message. Throws when it cannot be cloned. */
+  post(message: unknown, transfer: ArrayBuffer[]): void;
+  /** Whether the worker keeps the program alive. A new one does. */
+  keepAlive(on: boolean): void;
+  /**
+   * Stops the worker at once and no event follows. Resolves when it is gone,
+   * or at once on runtimes that cannot stop a thread that does not yield.
+   */
+  terminate(): Promise<void>;
+  /**
+   * Waits for the end of a worker that has been told to close, and
+   * terminates it after `grace` ms. No event follows.
+   */
+  waitForEnd(grace: number): Promise<void>;
+}
+
+/** What a runtime can do, as data for the code that must adapt. */
+export interface Capabilities {
+  /** Whether `terminate()` stops a thread that never yields. */
+  stopsBusyThreads: boolean;
+}
+
+/** The side that owns the workers. */
+export interface Runtime {
+  /** The runtime's name. */
+  readonly name: "node" | "deno" | "bun";
+  /** What it can do. */
+  readonly capabilities: Capabilities;
+  /** Whether this code runs in the thread that the program started with. */
+  isMainThread(): boolean;
+  /** The number of CPUs that the program may use, at least 1. */
+  cpuCount(): number;
+  /** Starts a thread that runs the module text, which must be ASCII. */
+  startThread(source: string, events: WorkerEvents): WorkerPort;
+  /**
+   * The URL of a module whose `register()` lets workers import TypeScript,
+   * where they do not inherit that from the program.
+   */
+  typescriptLoader(): string | undefined;
+  /** Imports a module as the module at `base` would. */
+  importFrom(
+    specifier: string,
+    base: string | undefined,
+    options?: ImportCallOptions,
+  ): Promise<unknown>;
+  /** A module of the runtime's Node layer, without an import statement. */
+  builtin<T>(name: string): T;
+}
+
+/** The inside of a worker. */
+export interface WorkerRuntime {
+  /** Receives messages. Must be called before the worker's script ends. */
+  onMessage(handler: (message: unknown) => void): void;
+  /** Sends a message to the owner. Throws when it cannot be cloned. */
+  post(message: unknown, transfer: ArrayBuffer[]): void;
+  /** Calls `handler` when user code ends the worker, before it ends. */
+  onExit(handler: (exitCode: number) => void): void;
+  /** Calls `handler` for errors and rejections that nobody caught. */
+  onStrayError(handler: (error: unknown) => void): void;
+  /** Ends the worker after what was posted has left. */
+  close(): void;
+  /** Called once, before the first module of the user is imported. */
+  beforeImport(typescriptLoader: string | undefined): Promise<void>;
+  /** Imports a module as the module at `base` would. */
+  importFrom(
+    specifier: string,
+    base: string | undefined,
+    options?: ImportCallOptions,
+  ): Promise<unknown>;
+  /** A module of the runtime's Node layer, without an import statement. */
+  builtin<T>(name: string): T;
+}

@@ -1,0 +1,266 @@
+import type {
+  Capabilities,
+  Runtime,
+  WorkerEvents,
+  WorkerPort,
+  WorkerRuntime,
+} from "./contract.ts";
+import { dataUrl } from "./data_url.ts";
+
+// --- types ---
+
+interface Locks {
+  request(
+    name: string,
+    options: { ifAvailable?: boolean },
+    callback: (lock: unknown) => unknown,
+  ): Promise<unknown>;
+}
+
+interface DenoWorker {
+  onmessage: (event: { data: unknown }) => void;
+  onerror: (event: { message: string; preventDefault(): void }) => void;
+  postMessage(message: unknown, transfer: ArrayBuffer[]): void;
+  terminate(): void;
+  [keepAlive: symbol]: (on: boolean) => void;
+}
+
+interface DenoProcess {
+  on(event: string, listener: (code: number) => void): void;
+  getBuiltinModule(name: string): unknown;
+}
+
+interface ErrorEventLike {
+  error?: unknown;
+  reason?: unknown;
+  preventDefault(): void;
+}
+
+interface DenoScope {
+  Deno: { exit(code?: number): never; unrefTimer(id: unknown): void };
+  Worker: {
+    new (url: string, options: { type: "module"; name: string }): DenoWorker;
+    prototype: DenoWorker;
+  };
+  process: DenoProcess;
+  navigator: { hardwareConcurrency: number; locks?: Locks };
+  name: string;
+  close(): void;
+  onmessage: (event: { data: unknown }) => void;
+  postMessage(message: unknown, transfer: ArrayBuffer[]): void;
+  addEventListener(type: string, listener: (event: ErrorEventLike) => void): void;
+}
+
+const scope = globalThis as unknown as DenoScope;
+
+// --- both sides ---
+
+function builtin<T>(name: string): T {
+  return scope.process.getBuiltinModule(name) as T;
+}
+
+async function importFrom(
+  specifier: string,
+  base: string | undefined,
+  options?: ImportCallOptions,
+): Promise<unknown> {
+  if (base === undefined || URL.canParse(specifier)) {
+    return await import(specifier, options);
+  }
+  if (/^\.{0,2}\//.test(specifier)) {
+    return await import(new URL(specifier, base).href, options);
+  }
+  try {
+    // What the import map of the program names.
+    return await import(specifier, options);
+  } catch (error) {
+    const { createRequire } = builtin<
+      { createRequire(base: string): { resolve(name: string): string } }
+    >("node:module");
+    const { pathToFileURL } = builtin<{ pathToFileURL(path: string): URL }>(
+      "node:url",
+    );
+    let path: string;
+    try {
+      path = createRequire(base).resolve(specifier);
+    } catch {
+      throw error;
+    }
+    return await import(pathToFileURL(path).href, options);
+  }
+}
+
+// --- owner ---
+
+const capabilities: Capabilities = { stopsBusyThreads: false };
+
+/** How often a busy worker is checked for a death that nothing announced. */
+const CHECK_INTERVAL = 500;
+
+/**
+ * Deno's web workers have no `unref()`, but an unnamed symbol under which the
+ * runtime's own Node layer sets it. Without it an idle worker keeps the
+ * program alive until the pool is stopped.
+ */
+function keepAliveSymbol(): symbol | undefined {
+  const prototype = scope.Worker.prototype;
+  return Object.getOwnPropertySymbols(prototype).find((symbol) =>
+    !symbol.description && typeof prototype[symbol] === "function" &&
+    prototype[symbol].length === 1
+  );
+}
+
+let workerCount = 0;
+
+function startThread(source: string, events: WorkerEvents): WorkerPort {
+  const { locks } = scope.navigator;
+  const lockName = `polypool-worker-${workerCount++}-${crypto.randomUUID()}`;
+  const worker = new scope.Worker(dataUrl(source), {
+    type: "module",
+    name: lockName,
+  });
+  const symbol = keepAliveSymbol();
+  let alive = true;
+  let open = true;
+  let heard = false;
+  let check: ReturnType<typeof setInterval> | undefined;
+
+  function end(exit: { error?: unknown }): void {
+    clearInterval(check);
+    if (!open) return;
+    open = false;
+    keepAlive(false);
+    events.onEnd(exit);
+  }
+
+  // A worker that has ended sends no event. It held a lock while it lived.
+  function watch(on: boolean): void {
+    clearInterval(check);
+    if (!on || !locks) return;
+    check = setInterval(() => {
+      if (!heard) return;
+      locks.request(lockName, { ifAvailable: true }, (lock) => {
+        if (lock) end({});
+      });
+    }, CHECK_INTERVAL);
+    scope.Deno.unrefTimer(check);
+  }
+
+  function keepAlive(on: boolean): void {
+    // The runtime counts: it must hear each change once.
+    if (on === alive) return;
+    alive = on;
+    if (symbol) worker[symbol]!(on);
+    watch(on && open);
+  }
+
+  watch(true);
+  worker.onmessage = ({ data }) => {
+    heard = true;
+    if (open) events.onMessage(data);
+  };
+  worker.onerror = (event) => {
+    event.preventDefault();
+    end({ error: new Error(event.message) });
+  };
+
+  function terminate(): Promise<void> {
+    open = false;
+    clearInterval(check);
+    // A busy thread goes on; it must not hold the program.
+    keepAlive(false);
+    worker.terminate();
+    return Promise.resolve();
+  }
+
+  return {
+    post: (message, transfer) => worker.postMessage(message, transfer),
+    keepAlive,
+    terminate,
+    // What the worker printed has left, and no event would tell of its end.
+    waitForEnd: terminate,
+  };
+}
+
+/** Deno, by its web `Worker`. */
+export const deno: Runtime = {
+  name: "deno",
+  capabilities,
+  isMainThread: () =>
+    globalThis.constructor.name !== "DedicatedWorkerGlobalScope",
+  cpuCount: () => scope.navigator.hardwareConcurrency,
+  startThread,
+  typescriptLoader: () => undefined,
+  importFrom,
+  builtin,
+};
+
+// --- worker ---
+
+type ExitHandler = (exitCode: number) => void;
+
+/**
+ * `process` takes 12 ms to load in a worker, so its exit event is listened
+ * to only when the user's code asks for it.
+ */
+function onProcessExit(handler: ExitHandler): void {
+  const descriptor = Object.getOwnPropertyDescriptor(globalThis, "process")!;
+  Object.defineProperty(globalThis, "process", {
+    configurable: true,
+    enumerable: false,
+    get() {
+      Object.defineProperty(globalThis, "process", descriptor);
+      const { process } = scope;
+      process.on("exit", handler);
+      return process;
+    },
+    set(value) {
+      Object.defineProperty(globalThis, "process", { ...descriptor, value });
+    },
+  });
+}
+
+let rawClose: (() => void) | undefined;
+
+/** The inside of a Deno web worker. */
+export const denoWorker: WorkerRuntime = {
+  onMessage(handler) {
+    scope.onmessage = ({ data }) => handler(data);
+    // Held until this worker is gone, see watch() above.
+    scope.navigator.locks?.request(scope.name, {}, () => new Promise(() => {}));
+  },
+  post: (message, transfer) => scope.postMessage(message, transfer),
+  onExit(handler) {
+    const { Deno } = scope;
+    const exit = Deno.exit;
+    const close = scope.close;
+    rawClose = close.bind(globalThis);
+    Deno.exit = (code = 0) => {
+      handler(code);
+      return exit(code);
+    };
+    scope.close = () => {
+      handler(0);
+      close.call(globalThis);
+    };
+    onProcessExit(handler);
+  },
+  onStrayError(handler) {
+    scope.addEventListener("error", (event) => {
+      event.preventDefault();
+      handler(event.error);
+    });
+    scope.addEventListener("unhandledrejection", (event) => {
+      event.preventDefault();
+      handler(event.reason);
+    });
+  },
+  close: () => (rawClose ?? scope.close)(),
+  beforeImport() {
+    // A module can reach `node:process` past the global: load it now.
+    void scope.process;
+    return Promise.resolve();
+  },
+  importFrom,
+  builtin,
+};

@@ -1,0 +1,24 @@
+import { bun, bunWorker } from "./bun.ts";
+import type { Runtime, WorkerRuntime } from "./contract.ts";
+import { deno, denoWorker } from "./deno.ts";
+import { node, nodeWorker } from "./node.ts";
+
+// By names that only the runtime itself has: shims of `Deno` for Node and
+// the DOM names of Bun's main thread have misled others.
+const scope = globalThis as {
+  Deno?: { version?: { deno?: string } };
+  Bun?: { version?: string };
+};
+
+const name = scope.Bun?.version
+  ? "bun"
+  : scope.Deno?.version?.deno
+  ? "deno"
+  : "node";
+
+/** The runtime this code runs on, as the owner of workers. */
+export const runtime: Runtime = { node, deno, bun }[name];
+
+/** The runtime this code runs on, as seen from inside a worker. */
+export const workerRuntime: WorkerRuntime =
+  { node: nodeWorker, deno: denoWorker, bun: bunWorker }[name];

@@ -1,0 +1,190 @@
+import type {
+  Capabilities,
+  Runtime,
+  WorkerEvents,
+  WorkerPort,
+  WorkerRuntime,
+} from "./contract.ts";
+import { dataUrl } from "./data_url.ts";
+import { withResolvers, within } from "../promises.ts";
+
+// --- types ---
+
+interface NodePort {
+  on(event: string, listener: (value: never) => void): void;
+  postMessage(message: unknown, transfer?: ArrayBuffer[]): void;
+  close(): void;
+}
+
+interface NodeWorker extends NodePort {
+  ref(): void;
+  unref(): void;
+  terminate(): Promise<number>;
+}
+
+interface WorkerThreads {
+  Worker: new (url: URL) => NodeWorker;
+  isMainThread: boolean;
+  parentPort: NodePort;
+}
+
+interface Vm {
+  Script: new (text: string, options: Record<string, unknown>) => {
+    runInThisContext(): unknown;
+  };
+  constants: { USE_MAIN_CONTEXT_DEFAULT_LOADER: unknown };
+}
+
+interface NodeProcess {
+  execArgv: string[];
+  versions: { node: string };
+  cwd(): string;
+  exit(code?: number): never;
+  on(event: string, listener: (value: never) => void): void;
+  getBuiltinModule(name: string): unknown;
+}
+
+const scope = globalThis as unknown as { process: NodeProcess };
+
+// --- both sides ---
+
+// Static imports of node: modules would slow the start of other runtimes.
+function builtin<T>(name: string): T {
+  return scope.process.getBuiltinModule(name) as T;
+}
+
+type Importer = (
+  specifier: string,
+  options?: ImportCallOptions,
+) => Promise<unknown>;
+
+const importers = new Map<string, Importer>();
+
+/** An `import()` that resolves as the one in the module at `base` would. */
+function importerAt(base: string): Importer {
+  let importer = importers.get(base);
+  if (importer === undefined) {
+    const { Script, constants } = builtin<Vm>("node:vm");
+    const { fileURLToPath } = builtin<{ fileURLToPath(url: string): string }>(
+      "node:url",
+    );
+    importer = new Script("(specifier, options) => import(specifier, options)", {
+      filename: base.startsWith("file:") ? fileURLToPath(base) : base,
+      importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+    }).runInThisContext() as Importer;
+    importers.set(base, importer);
+  }
+  return importer;
+}
+
+function importFrom(
+  specifier: string,
+  base: string | undefined,
+  options?: ImportCallOptions,
+): Promise<unknown> {
+  return base === undefined || URL.canParse(specifier)
+    ? import(specifier, options)
+    : importerAt(base)(specifier, options);
+}
+
+// --- owner ---
+
+const capabilities: Capabilities = { stopsBusyThreads: true };
+
+function startThread(source: string, events: WorkerEvents): WorkerPort {
+  const { Worker } = builtin<WorkerThreads>("node:worker_threads");
+  const worker = new Worker(new URL(dataUrl(source)));
+  let error: unknown;
+  let open = true;
+  const exited = withResolvers<void>();
+  worker.on("message", (message) => open && events.onMessage(message));
+  worker.on("error", (reason) => error = reason);
+  worker.on("exit", (exitCode) => {
+    exited.resolve();
+    if (!open) return;
+    open = false;
+    events.onEnd({ exitCode, error });
+  });
+  return {
+    post: (message, transfer) => worker.postMessage(message, transfer),
+    keepAlive: (on) => on ? worker.ref() : worker.unref(),
+    terminate: async () => {
+      open = false;
+      await worker.terminate();
+    },
+    async waitForEnd(grace) {
+      open = false;
+      await within(exited.promise, grace);
+      await worker.terminate();
+    },
+  };
+}
+
+/**
+ * Workers inherit `--import tsx`, but before Node 22 tsx does nothing in a
+ * worker unless it is registered there by hand.
+ */
+function typescriptLoader(): string | undefined {
+  if (Number.parseInt(scope.process.versions.node) >= 22) return undefined;
+  const flag = scope.process.execArgv
+    .map((argument) => argument.replace(/^--(import|loader)=/, ""))
+    .find((argument) => /(^|[/\\])tsx($|[/\\])/.test(argument));
+  if (flag === undefined) return undefined;
+  if (/dist[/\\]loader\.mjs$/.test(flag)) {
+    return flag.replace(/loader\.mjs$/, "esm/api/index.mjs");
+  }
+  const { createRequire } = builtin<
+    { createRequire(path: string): { resolve(name: string): string } }
+  >("node:module");
+  const { pathToFileURL } = builtin<{ pathToFileURL(path: string): URL }>(
+    "node:url",
+  );
+  const path = createRequire(`${scope.process.cwd()}/index.js`)
+    .resolve("tsx/esm/api")
+    .replace(/\.cjs$/, ".mjs");
+  return pathToFileURL(path).href;
+}
+
+/** Node, by `node:worker_threads`. */
+export const node: Runtime = {
+  name: "node",
+  capabilities,
+  isMainThread: () => builtin<WorkerThreads>("node:worker_threads").isMainThread,
+  cpuCount: () =>
+    builtin<{ availableParallelism(): number }>("node:os")
+      .availableParallelism(),
+  startThread,
+  typescriptLoader,
+  importFrom,
+  builtin,
+};
+
+// --- worker ---
+
+function port(): NodePort {
+  return builtin<WorkerThreads>("node:worker_threads").parentPort;
+}
+
+/** The inside of a Node worker thread. */
+export const nodeWorker: WorkerRuntime = {
+  onMessage: (handler) => port().on("message", handler),
+  post: (message, transfer) => port().postMessage(message, transfer),
+  onExit: (handler) => scope.process.on("exit", handler),
+  onStrayError(handler) {
+    scope.process.on("uncaughtException", handler);
+    scope.process.on("unhandledRejection", handler);
+  },
+  close() {
+    // Lets what was posted or printed leave; then nothing of the user's
+    // (a timer, a server) may hold the thread.
+    port().close();
+    setTimeout(() => scope.process.exit(0), 20).unref();
+  },
+  async beforeImport(typescriptLoader) {
+    if (typescriptLoader === undefined) return;
+    const tsx = await import(typescriptLoader) as { register(): void };
+    tsx.register();
+  },
+  importFrom,
+  builtin,
+};

@@ -1,0 +1,138 @@
+import type { PoolWorker } from "./pool_worker.ts";
+import type { Chunk, TaskSource } from "./task_source.ts";
+
+/**
+ * Decides which worker gets which chunk, and when. Workers pull: one that
+ * has nothing comes first, then each gets a second chunk so that it need not
+ * wait. Sources take turns. When nothing new is left, a worker without work
+ * gets the chunk that waits behind another's.
+ */
+export class Scheduler {
+  readonly #sources = new Set<TaskSource>();
+  /** Workers that hold no chunk. */
+  readonly #idle = new Set<PoolWorker>();
+  /** Workers that hold some and take more. */
+  readonly #willing = new Set<PoolWorker>();
+  /** Workers that hold more than they run. */
+  readonly #loaded = new Set<PoolWorker>();
+
+  /** Whether there are sources. */
+  get hasSources(): boolean {
+    return this.#sources.size > 0;
+  }
+
+  /** Whether nothing runs and nothing can, unless results are taken. */
+  get isQuiet(): boolean {
+    for (const source of this.#sources) if (!source.isPaused) return false;
+    return true;
+  }
+
+  /** Adds a source. */
+  add(source: TaskSource): void {
+    this.#sources.add(source);
+  }
+
+  /** Removes a source. False if it was gone. */
+  remove(source: TaskSource): boolean {
+    return this.#sources.delete(source);
+  }
+
+  /** Fails all sources. */
+  clear(error: unknown): void {
+    for (const source of [...this.#sources]) source.fail(error);
+  }
+
+  /** Takes note of how much the worker holds. */
+  update(worker: PoolWorker): void {
+    const { load, hasCredit } = worker;
+    toggle(this.#idle, worker, load === 0);
+    toggle(this.#willing, worker, load > 0 && hasCredit);
+    toggle(this.#loaded, worker, load > 1);
+  }
+
+  /** The worker takes no chunks any more. */
+  forget(worker: PoolWorker): void {
+    this.#idle.delete(worker);
+    this.#willing.delete(worker);
+    this.#loaded.delete(worker);
+  }
+
+  /** Whether a chunk could be handed out at once. */
+  hasChunk(): boolean {
+    for (const source of this.#sources) if (source.hasChunk()) return true;
+    return false;
+  }
+
+  /** Hands out what there is. */
+  assign(): void {
+    this.#feedAll(this.#idle);
+    this.#feedAll(this.#willing);
+    this.#rebalance();
+  }
+
+  #feedAll(workers: Set<PoolWorker>): void {
+    // A set is read in the order of additions, also while it changes: a
+    // worker that takes more than one chunk comes again after the others.
+    for (const worker of workers) {
+      const chunk = this.#next(worker.id);
+      if (chunk) {
+        this.#send(worker, chunk);
+      } else if (!this.#hasOrdered()) {
+        // What one worker cannot get, no other can.
+        return;
+      }
+    }
+  }
+
+  #hasOrdered(): boolean {
+    for (const source of this.#sources) if (source.isOrdered) return true;
+    return false;
+  }
+
+  #next(workerId: number): Chunk | undefined {
+    for (const source of this.#sources) {
+      const chunk = source.nextChunk(workerId);
+      if (!chunk) continue;
+      // To the end of the line.
+      if (this.#sources.size > 1 && this.#sources.delete(source)) {
+        this.#sources.add(source);
+      }
+      return chunk;
+    }
+    return undefined;
+  }
+
+  #send(worker: PoolWorker, chunk: Chunk): void {
+    worker.send(chunk);
+    this.update(worker);
+  }
+
+  /** Moves chunks that wait behind a running one to workers without any. */
+  #rebalance(): void {
+    for (const worker of this.#idle) {
+      const chunk = this.#takeBack();
+      if (!chunk) return;
+      this.#send(worker, chunk);
+    }
+  }
+
+  #takeBack(): Chunk | undefined {
+    for (const worker of this.#loaded) {
+      const chunk = worker.takeBack();
+      this.update(worker);
+      if (chunk) return chunk;
+      // The worker has begun all it holds, and says so when one ends.
+      this.#loaded.delete(worker);
+    }
+    return undefined;
+  }
+}
+
+function toggle(
+  set: Set<PoolWorker>,
+  worker: PoolWorker,
+  belongs: boolean,
+): void {
+  if (belongs) set.add(worker);
+  else set.delete(worker);
+}

@@ -1,0 +1,60 @@
+import { checkSharedArray } from "../options.ts";
+import type { TypedArray } from "../types.ts";
+
+/** The constructor of a typed array. */
+export interface TypedArrayConstructor<A extends TypedArray> {
+  /** The bytes of one element. */
+  readonly BYTES_PER_ELEMENT: number;
+  /** Makes an array on the buffer. */
+  new (buffer: SharedArrayBuffer, byteOffset?: number, length?: number): A;
+}
+
+/** A typed array of the same kind on a `SharedArrayBuffer`. */
+export type Shared<A extends TypedArray> =
+  & A
+  & { readonly buffer: SharedArrayBuffer };
+
+/**
+ * Makes a typed array on shared memory: sent to a worker, wherever it stands
+ * in shared objects, arguments or results, it is the same memory there.
+ *
+ * @typeParam A The type of the array.
+ * @param kind The constructor, such as `Float32Array`.
+ * @param content The number of elements, which will be 0, or the elements.
+ * @returns The array.
+ * @throws {TypeError} If `kind` is no typed array's constructor, or `content`
+ * neither a number nor iterable.
+ * @throws {RangeError} If the number is negative, fractional or too large.
+ *
+ * @example Usage
+ * ```ts
+ * import { sharedArray, WorkerPool } from "@polypool/polypool";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const squares = sharedArray(Float64Array, 3);
+ * await using pool = new WorkerPool({ nJobs: 2, sharedObjects: squares });
+ * await pool.map(
+ *   (squares, i: number, x: number) => {
+ *     squares[i] = x * x;
+ *   },
+ *   [5, 6, 7].entries(),
+ * );
+ * assertEquals([...squares], [25, 36, 49]);
+ * ```
+ */
+export function sharedArray<A extends TypedArray>(
+  kind: TypedArrayConstructor<A>,
+  content: number | Iterable<A[number]>,
+): Shared<A> {
+  checkSharedArray(kind, content);
+  const elements = typeof content === "number"
+    ? undefined
+    : Array.isArray(content) || ArrayBuffer.isView(content)
+    ? content as unknown as ArrayLike<A[number]>
+    : [...content];
+  const length = elements ? elements.length : content as number;
+  const buffer = new SharedArrayBuffer(length * kind.BYTES_PER_ELEMENT);
+  const array = new kind(buffer);
+  if (elements) array.set(elements as never);
+  return array as Shared<A>;
+}

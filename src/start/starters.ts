@@ -1,0 +1,16 @@
+import type { StartMethod } from "../types.ts";
+import type { Starter } from "./contract.ts";
+import { serial } from "./serial.ts";
+import { threading } from "./threading.ts";
+
+const starters: Record<StartMethod, Starter> = { threading, serial };
+
+/** How the workers of the start method are started. */
+export function starterOf(method: StartMethod): Starter {
+  return starters[method];
+}
+
+/** The number of workers that make sense: serial has one. */
+export function workerCount(method: StartMethod, nJobs: number): number {
+  return starters[method].inThread ? 1 : nJobs;
+}

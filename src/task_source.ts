@@ -1,0 +1,74 @@
+import type { Caller } from "./functions/caller.ts";
+import type { FunctionHandle } from "./functions/registry.ts";
+import type { ChunkMode } from "./wire/messages.ts";
+
+/** Tasks that travel together. */
+export interface Chunk {
+  readonly source: TaskSource;
+  readonly handle: FunctionHandle;
+  readonly mode: ChunkMode;
+  /** One element a task; kept until the results have arrived. */
+  readonly elements: ArrayLike<unknown>;
+  /** What the source keeps with each task, if anything. */
+  readonly entries: readonly unknown[] | undefined;
+  /** Index of the first task in its source. */
+  readonly first: number;
+  /** The worker that must run the chunk, where tasks are ordered. */
+  readonly workerId: number | undefined;
+  /** Marks the tasks whose results have arrived, once there are some. */
+  reported: Uint8Array | undefined;
+}
+
+/** Something that has tasks to run: a call of the map family, or the calls of
+ * `apply()` together. */
+export interface TaskSource {
+  /** Whether a chunk can be had at once. May read input. */
+  hasChunk(): boolean;
+  /** The next chunk for the worker, if there is one. */
+  nextChunk(workerId: number): Chunk | undefined;
+  /** Takes back a chunk, or the rest of one, that no worker has begun. */
+  putBack(chunk: Chunk): void;
+  /**
+   * Results of consecutive tasks of the chunk have arrived. `failures` holds
+   * the errors of those that failed, by index in the chunk.
+   */
+  addResults(
+    chunk: Chunk,
+    offset: number,
+    results: ArrayLike<unknown>,
+    failures: Map<number, unknown> | undefined,
+    worker: number,
+  ): void;
+  /** One task of the chunk failed: threw, could not be sent, was lost. */
+  failTask(chunk: Chunk, index: number, error: unknown, worker?: number): void;
+  /** The chunk's tasks cannot be run at all. */
+  failChunk(chunk: Chunk, error: unknown): void;
+  /** The chunk has run to its end in `elapsed` ms. */
+  endChunk(chunk: Chunk, elapsed: number): void;
+  /** No task of the source can be run any more. */
+  fail(error: unknown): void;
+  /** Whether chunks are bound to workers. */
+  readonly isOrdered: boolean;
+  /** Whether it goes on only when somebody takes results. */
+  readonly isPaused: boolean;
+  /** Whether the chunk's results are still wanted. */
+  wants(chunk: Chunk): boolean;
+  /** Where the chunk's task at the index was called. */
+  callerOf(chunk: Chunk, index: number): Caller;
+}
+
+/** The part of a chunk from the task at `start` on, as a chunk of its own. */
+export function restOf(chunk: Chunk, start: number): Chunk {
+  return partOf(chunk, start, chunk.elements.length);
+}
+
+/** Some consecutive tasks of a chunk as a chunk of its own. */
+export function partOf(chunk: Chunk, start: number, end: number): Chunk {
+  return {
+    ...chunk,
+    elements: Array.prototype.slice.call(chunk.elements, start, end),
+    entries: chunk.entries?.slice(start, end),
+    first: chunk.first + start,
+    reported: undefined,
+  };
+}

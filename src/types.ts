@@ -1,0 +1,91 @@
+/**
+ * The types by which task functions follow from a pool's options and from
+ * the data.
+ *
+ * @module
+ */
+
+/** How the workers of a pool come to be. */
+export type StartMethod =
+  /** Each worker is a thread of this process. */
+  | "threading"
+  /** No workers: tasks run one by one in the calling thread. */
+  | "serial";
+
+/**
+ * The state of a worker, an object of its own that is empty when the worker
+ * starts. Annotate the parameter of your functions with its real type.
+ */
+// deno-lint-ignore no-explicit-any
+export type WorkerState = any;
+
+/** The worker ID parameter, where switched on. */
+type IdParameter<PassId extends boolean> = PassId extends true
+  ? [workerId: number]
+  : [];
+
+/** The shared objects parameter, where there are shared objects. */
+type SharedParameter<Shared> = [Shared] extends [undefined] ? []
+  : [sharedObjects: Shared];
+
+/** The worker state parameter, where switched on. */
+type StateParameter<UseState extends boolean> = UseState extends true
+  ? [workerState: WorkerState]
+  : [];
+
+/**
+ * The parameters that come before a task's own, always in the order worker
+ * ID, shared objects, worker state.
+ */
+export type LeadingParameters<
+  Shared,
+  PassId extends boolean,
+  UseState extends boolean,
+> = [
+  ...IdParameter<PassId>,
+  ...SharedParameter<Shared>,
+  ...StateParameter<UseState>,
+];
+
+/**
+ * The arguments that a task gets for one element of the input: the elements
+ * of an array, else the element itself.
+ */
+export type TaskArguments<Element> = Element extends readonly [...infer Args]
+  ? Args
+  : [Element];
+
+/** A function that runs in a worker. May be asynchronous. */
+export type TaskFunction<Leading extends unknown[], Element, Result> = (
+  ...args: [...Leading, ...TaskArguments<NoInfer<Element>>]
+) => Result;
+
+/** A function that runs when a worker begins or ends. May be asynchronous. */
+export type WorkerFunction<Leading extends unknown[]> = (
+  ...args: Leading
+) => unknown;
+
+/** Anything whose elements become tasks. */
+export type Input<Element> = Iterable<Element> | AsyncIterable<Element>;
+
+// The empty tuple makes TypeScript infer tuples for elements that are array
+// literals, so that `[[1, "a"]]` gives a number and a string.
+/** Any type of element. */
+export type AnyElement = [] | Record<never, never> | null | undefined;
+
+/** How a task ended, with `onError: "settle"`. */
+export type Settled<Result> = PromiseSettledResult<Result>;
+
+/** Any typed array. */
+export type TypedArray =
+  | Int8Array
+  | Uint8Array
+  | Uint8ClampedArray
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | Float32Array
+  | Float64Array
+  | BigInt64Array
+  | BigUint64Array;

@@ -1,0 +1,119 @@
+/**
+ * What the owner of a worker and the worker say to each other: tuples whose
+ * first element tells which kind they are.
+ *
+ * @module
+ */
+
+import type { PackedError } from "./errors.ts";
+import type { ListPayload } from "./list.ts";
+import type { Packed } from "./values.ts";
+
+/** How the worker comes to a function. */
+export type FunctionDefinition =
+  /** By its source text, with free variables from `closure`. */
+  | {
+    kind: "text";
+    name: string;
+    text: string;
+    /** The module whose `import()` calls inside the text resolve against. */
+    base: string | undefined;
+    closure: Packed | undefined;
+    /** Functions among the closure's properties, as text. */
+    closureTexts: Record<string, string>;
+  }
+  /** Wrapped by `task()`: the `ordinal`-th of the module at `url`. */
+  | { kind: "task"; name: string; url: string; ordinal: number }
+  /** Exported as `name` by the module at `url`. */
+  | { kind: "export"; name: string; url: string }
+  /** The function itself: only where owner and worker share a thread. */
+  // deno-lint-ignore ban-types
+  | { kind: "direct"; name: string; value: Function };
+
+/** What a worker must know before its first task. */
+export interface WorkerSetup {
+  workerId: number;
+  passWorkerId: boolean;
+  useWorkerState: boolean;
+  /** Shared objects in a box of their own, as any value may be passed. */
+  sharedObjects: { packed: Packed } | undefined;
+  workerInit: FunctionDefinition | undefined;
+  workerExit: FunctionDefinition | undefined;
+  typescriptLoader: string | undefined;
+  /** See control.ts. */
+  control: Int32Array;
+}
+
+/** How the tasks of a chunk are run. */
+export interface ChunkMode {
+  /** Asynchronous tasks that run at the same time. */
+  concurrency: number;
+  /**
+   * Each task stands for itself: results leave before the next task begins,
+   * and a failure does not end the chunk.
+   */
+  isolated: boolean;
+}
+
+// Owner to worker.
+export const SETUP = 0;
+export const DEFINE = 1;
+export const FORGET = 2;
+export const CHUNK = 3;
+export const STOP = 4;
+
+/** A message to a worker. */
+export type ToWorker =
+  | [typeof SETUP, WorkerSetup]
+  | [typeof DEFINE, functionId: number, FunctionDefinition]
+  | [typeof FORGET, functionId: number]
+  | [
+    typeof CHUNK,
+    sequence: number,
+    functionId: number,
+    ChunkMode,
+    elements: ListPayload,
+  ]
+  | [typeof STOP];
+
+// Worker to owner.
+export const READY = 0;
+export const RESULTS = 1;
+export const FAILED = 2;
+export const UNRUNNABLE = 3;
+export const EXITING = 4;
+export const STRAY = 5;
+export const STOPPED = 6;
+
+/** One failed task of an isolated chunk. */
+export type Failure = [taskIndex: number, PackedError];
+
+/** A message from a worker. */
+export type FromWorker =
+  /** The worker can take tasks. */
+  | [typeof READY]
+  /**
+   * Results of consecutive tasks. The last ones of a chunk tell how many
+   * milliseconds it took.
+   */
+  | [
+    typeof RESULTS,
+    sequence: number,
+    first: number,
+    results: ListPayload,
+    failures: Failure[],
+    elapsed: number | undefined,
+  ]
+  /** A task threw, and with it ended a chunk that is not isolated. */
+  | [typeof FAILED, sequence: number, taskIndex: number, PackedError]
+  /** The function or the worker's init function failed: no task can run. */
+  | [typeof UNRUNNABLE, sequence: number, PackedError]
+  /** User code ends the worker. */
+  | [typeof EXITING, exitCode: number]
+  /** An error that nobody caught. */
+  | [typeof STRAY, PackedError]
+  /** Answer to STOP, with what the worker's exit function gave. */
+  | [
+    typeof STOPPED,
+    exit: { result: Packed } | { error: PackedError } | undefined,
+  ];

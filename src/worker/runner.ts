@@ -1,0 +1,254 @@
+import {
+  helpfulReferenceError,
+  reviveFunction,
+} from "../functions/revive.ts";
+import type { Codec } from "../wire/codec.ts";
+import { begin } from "../wire/control.ts";
+import {
+  CHUNK,
+  DEFINE,
+  FORGET,
+  type FunctionDefinition,
+  READY,
+  STOPPED,
+  type ToWorker,
+  UNRUNNABLE,
+  type WorkerSetup,
+} from "../wire/messages.ts";
+import { type BoundTask, ChunkRun, type Post } from "./chunk_run.ts";
+import { Gate } from "./gate.ts";
+
+// deno-lint-ignore ban-types
+type Callable = Function;
+
+/** A chunk that waits for its turn, and its function. */
+interface QueuedChunk {
+  message: Extract<ToWorker, [typeof CHUNK, ...unknown[]]>;
+  known: KnownFunction;
+}
+
+/** How a runner comes to functions that are not sent as text. */
+export interface FunctionFinder {
+  /** Runs code of a task, so that pools made by it are known as its own. */
+  runInTask<R>(callback: () => R): R;
+  /** The `import()` of functions sent by value. */
+  importFrom(
+    specifier: string,
+    base: string | undefined,
+    options?: ImportCallOptions,
+  ): Promise<unknown>;
+  /** The function that the module at `url` exports as `name`. */
+  findExport(url: string, name: string): Promise<Callable>;
+  /** The function that the module at `url` wrapped with `task()`. */
+  findTask(url: string, ordinal: number, name: string): Promise<Callable>;
+}
+
+/** What surrounds a runner: a worker, or the pool's own thread. */
+export interface RunnerHost {
+  post: Post;
+  codec: Codec;
+  /** Ends the worker. */
+  close(): void;
+  finder: FunctionFinder;
+}
+
+interface KnownFunction {
+  definition: FunctionDefinition;
+  callable?: Callable;
+}
+
+/** Runs the chunks that a worker is sent, first come, first served. */
+export class Runner {
+  readonly #setup: WorkerSetup;
+  readonly #host: RunnerHost;
+  readonly #leading: unknown[] = [];
+  readonly #functions = new Map<number, KnownFunction>();
+  readonly #gate = new Gate();
+  readonly #queue: QueuedChunk[] = [];
+  #current: ChunkRun | undefined;
+  #isRunning = false;
+  #isInitialised = false;
+  #isStopping = false;
+
+  constructor(setup: WorkerSetup, host: RunnerHost) {
+    this.#setup = setup;
+    this.#host = host;
+    if (setup.passWorkerId) this.#leading.push(setup.workerId);
+    if (setup.sharedObjects) {
+      this.#leading.push(host.codec.unpack(setup.sharedObjects.packed));
+    }
+    if (setup.useWorkerState) this.#leading.push({});
+    host.post([READY]);
+  }
+
+  /** Whether the worker ends because its owner wants it. */
+  get isStopping(): boolean {
+    return this.#isStopping;
+  }
+
+  /** Takes a message from the owner. */
+  receive(message: ToWorker): void {
+    switch (message[0]) {
+      case DEFINE:
+        this.#functions.set(message[1], { definition: message[2] });
+        return;
+      case FORGET:
+        this.#functions.delete(message[1]);
+        return;
+      case CHUNK:
+        this.#queue.push({
+          message,
+          known: this.#functions.get(message[2])!,
+        });
+        break;
+      default:
+        // The owner sends STOP after all chunks have been answered.
+        this.#stop();
+        return;
+    }
+    if (!this.#isRunning) {
+      this.#isRunning = true;
+      this.#runQueue();
+    }
+  }
+
+  /** Reports finished tasks, as the worker is about to end. */
+  flush(): void {
+    this.#current?.flush();
+  }
+
+  async #runQueue(): Promise<void> {
+    for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
+      if (begin(this.#setup.control, next.message[1])) {
+        await this.#runChunk(next);
+      }
+    }
+    this.#isRunning = false;
+  }
+
+  async #runChunk({ message, known }: QueuedChunk): Promise<void> {
+    const [, sequence, , mode, elements] = message;
+    const { codec, post, finder } = this.#host;
+    let task: BoundTask;
+    try {
+      known.callable ??= await this.#find(known.definition);
+      task = this.#bind(known.callable);
+      if (!this.#isInitialised) await this.#initialise();
+    } catch (error) {
+      post([UNRUNNABLE, sequence, codec.packError(error)]);
+      return;
+    }
+    const run = new ChunkRun(
+      sequence,
+      mode,
+      codec.unpackList(elements),
+      task,
+      (error) => codec.packError(explain(known.definition, error)),
+      this.#setup.control,
+      codec,
+      post,
+    );
+    if (mode.concurrency > 1) {
+      await finder.runInTask(() => run.runSideBySide(this.#gate));
+    } else {
+      await this.#gate.hasRoom(1);
+      this.#current = run;
+      await finder.runInTask(() => run.runInOrder());
+      this.#current = undefined;
+    }
+  }
+
+  async #initialise(): Promise<void> {
+    await this.#callLifecycle(this.#setup.workerInit);
+    this.#isInitialised = true;
+  }
+
+  async #stop(): Promise<void> {
+    this.#isStopping = true;
+    const { codec, post, close } = this.#host;
+    if (!this.#isInitialised || !this.#setup.workerExit) {
+      post([STOPPED, undefined]);
+    } else {
+      try {
+        const result = await this.#callLifecycle(this.#setup.workerExit);
+        const packed = codec.pack(result, "the result of 'workerExit'");
+        post([STOPPED, { result: packed }]);
+      } catch (error) {
+        post([STOPPED, { error: codec.packError(error) }]);
+      }
+    }
+    close();
+  }
+
+  /** Calls an init or exit function. */
+  async #callLifecycle(
+    definition: FunctionDefinition | undefined,
+  ): Promise<unknown> {
+    if (definition === undefined) return undefined;
+    const callable = await this.#find(definition);
+    try {
+      return await this.#host.finder.runInTask(() =>
+        callable(...this.#leading)
+      );
+    } catch (error) {
+      throw explain(definition, error);
+    }
+  }
+
+  #find(definition: FunctionDefinition): Callable | Promise<Callable> {
+    const { finder } = this.#host;
+    switch (definition.kind) {
+      case "direct":
+        return definition.value;
+      case "task":
+        return finder.findTask(
+          definition.url,
+          definition.ordinal,
+          definition.name,
+        );
+      case "export":
+        return finder.findExport(definition.url, definition.name);
+      case "text":
+        return this.#revive(definition);
+    }
+  }
+
+  #revive(
+    definition: Extract<FunctionDefinition, { kind: "text" }>,
+  ): Callable {
+    const { text, base, name, closure, closureTexts } = definition;
+    const importFrom = (specifier: string, options?: ImportCallOptions) =>
+      this.#host.finder.importFrom(specifier, base, options);
+    const scope: Record<string, unknown> = {
+      ...closure && this.#host.codec.unpack(closure) as object,
+    };
+    for (const [key, helper] of Object.entries(closureTexts)) {
+      // Revived when first called: by then it sees the other helpers.
+      let revived: Callable | undefined;
+      scope[key] = function (this: unknown, ...args: unknown[]): unknown {
+        revived ??= reviveFunction(helper, { scope, importFrom, name: key });
+        return revived.apply(this, args);
+      };
+    }
+    return reviveFunction(text, { scope, importFrom, name });
+  }
+
+  /** The function with its leading arguments; an array gives the others. */
+  #bind(callable: Callable): BoundTask {
+    const leading = this.#leading;
+    if (leading.length === 0) {
+      return (element) =>
+        Array.isArray(element) ? callable(...element) : callable(element);
+    }
+    return (element) =>
+      Array.isArray(element)
+        ? callable(...leading, ...element)
+        : callable(...leading, element);
+  }
+}
+
+/** Adds to a ReferenceError what a function sent by value can see. */
+function explain(definition: FunctionDefinition, error: unknown): unknown {
+  if (definition.kind === "text") helpfulReferenceError(error);
+  return error;
+}

@@ -1,0 +1,42 @@
+/**
+ * What a worker leaves on `globalThis` for the copy of this library that the
+ * user's modules import there: the bundled worker entry and that copy are two
+ * programs.
+ *
+ * @module
+ */
+
+const key = Symbol.for("polypool.worker");
+
+/** The worker, as the library imported inside it sees it. */
+export interface WorkerScope {
+  /** The worker's ID in its pool. */
+  workerId: number;
+  /** Takes note of a function wrapped by `task()`. */
+  register(
+    url: string,
+    ordinal: number,
+    name: string,
+    // deno-lint-ignore ban-types
+    task: Function,
+  ): void;
+  /**
+   * Whether the running code belongs to a task. Code that does not belongs to
+   * a module that the worker imports to find a function.
+   */
+  isInTask(): boolean;
+  /** A pool outside any task was called, which never settles. */
+  noteInertCall(): void;
+}
+
+const scope = globalThis as { [key]?: WorkerScope };
+
+/** The worker this code runs in, if any. */
+export function currentWorker(): WorkerScope | undefined {
+  return scope[key];
+}
+
+/** Marks this realm as a worker. */
+export function enterWorker(worker: WorkerScope): void {
+  scope[key] = worker;
+}

@@ -1,0 +1,160 @@
+// What must and what must not type-check. `tsc` and `deno test` are the test:
+// a line under `@ts-expect-error` that has no error is one.
+import { assertEquals } from "@std/assert";
+import { test } from "node:test";
+import { importTasks, sharedArray, task, WorkerPool } from "../mod.ts";
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends
+  (<T>() => T extends B ? 1 : 2) ? true : false;
+
+/** Fails to compile unless the types are equal. */
+function same<A, B>(_equal: Equal<A, B>): void {}
+
+// Never called: only its types count.
+export async function plainPool(pool: WorkerPool): Promise<void> {
+  const squares = await pool.map((x: number) => x * x, [1, 2, 3]);
+  same<typeof squares, number[]>(true);
+  const inferred = await pool.map((x) => `${x * 2}`, [1, 2, 3]);
+  same<typeof inferred, string[]>(true);
+  const asynchronous = await pool.map(
+    (x: number) => Promise.resolve(x > 1),
+    new Set([1, 2]),
+  );
+  same<typeof asynchronous, boolean[]>(true);
+  // Array elements are spread, as tuples where they are literals.
+  const spread = await pool.map((x: number, s: string) => x + s.length, [
+    [1, "a"],
+    [2, "b"],
+  ]);
+  same<typeof spread, number[]>(true);
+  await pool.map((a: number, b: number) => a + b, [[1, 2], [3, 4]]);
+  await pool.map((i: number, s: string) => s + i, ["a", "b"].entries());
+  await pool.map((i, s) => s + i, ["a", "b"].entries());
+  await pool.map((x: number) => x, new Float64Array(3));
+  await pool.map(() => 1, [1, 2]);
+  await pool.map((x: { a: number }) => x.a, [{ a: 1 }]);
+  await pool.map((x) => x.a.toFixed(), [{ a: 1 }]);
+  await pool.map((x: string | undefined) => x, ["a", undefined]);
+  const lazy = pool.imap((x: number) => x, (function* () {
+    yield 1;
+  })());
+  same<typeof lazy, AsyncIterableIterator<number> & AsyncDisposable>(true);
+  await pool.map((x: string) => x, (async function* () {
+    yield "a";
+  })());
+
+  // @ts-expect-error: the elements are numbers
+  await pool.map((x: string) => x, [1, 2]);
+  // @ts-expect-error: an element has one argument
+  await pool.map((x: number, y: number) => x + y, [1, 2]);
+  // @ts-expect-error: the second argument is a string
+  await pool.map((x: number, y: number) => x + y, [[1, "a"]]);
+  // @ts-expect-error: not iterable
+  await pool.map((x: number) => x, 3);
+  // @ts-expect-error: there is no worker ID
+  await pool.map((id: number, x: string) => id + x, ["a"]);
+  // @ts-expect-error: unknown option
+  await pool.map((x: number) => x, [1], { chunksize: 3 });
+  // @ts-expect-error: neither "throw" nor "settle"
+  await pool.map((x: number) => x, [1], { onError: "ignore" });
+
+  const settled = await pool.map((x: number) => x, [1], { onError: "settle" });
+  same<typeof settled, PromiseSettledResult<number>[]>(true);
+
+  const one = await pool.apply((x: number, s: string) => x + s, [1, "a"]);
+  same<typeof one, string>(true);
+  const none = await pool.apply(() => 7);
+  same<typeof none, number>(true);
+  const handle = pool.applyAsync(async (x: number) => await x, [1]);
+  same<Awaited<typeof handle>, number>(true);
+  // @ts-expect-error: the second argument is a number
+  await pool.apply((x: number, s: string) => x + s, [1, 2]);
+  // @ts-expect-error: an argument is missing
+  await pool.apply((x: number) => x);
+
+  const doubled = await pool.mapChunks(
+    (xs: Float64Array) => xs.map((x) => x * 2),
+    new Float64Array(4),
+  );
+  const typed: Float64Array = doubled;
+  void typed;
+  const parts = await pool.mapChunks((xs: number[]) => xs, [1, 2], {
+    concatenateOutput: false,
+  });
+  same<typeof parts, number[][]>(true);
+  // @ts-expect-error: the slice is an array of numbers
+  await pool.mapChunks((xs: string[]) => xs, [1, 2]);
+}
+
+export async function leadingArguments(): Promise<void> {
+  const all = new WorkerPool({
+    passWorkerId: true,
+    sharedObjects: { factor: 3 },
+    useWorkerState: true,
+    workerInit: (_id: number, _shared: { factor: number }, state) => {
+      state.count = 0;
+    },
+  });
+  await all.map(
+    (id: number, shared: { factor: number }, state: { n?: number }, x: number) =>
+      id + shared.factor * x + (state.n ?? 0),
+    [1],
+  );
+  await all.map((id, shared, _state, x) => id + shared.factor * x, [1]);
+  // @ts-expect-error: shared objects come second
+  await all.map((_id: number, _shared: string, s: string) => s, ["a"]);
+  // @ts-expect-error: the worker ID is a number
+  await all.map((id: string) => id, ["a"]);
+
+  const shared = new WorkerPool({ sharedObjects: sharedArray(Int32Array, 3) });
+  await shared.map((numbers, x: number) => numbers[x], [0, 1]);
+  await shared.map((numbers: Int32Array, x: number) => numbers[x], [0, 1]);
+  // @ts-expect-error: the shared array comes first
+  await shared.map((x: number) => x, [0, 1]);
+
+  const none = new WorkerPool({ sharedObjects: undefined, nJobs: 1 });
+  await none.map((x: number) => x, [1]);
+  // `null` is a value like any other.
+  await new WorkerPool({ sharedObjects: null })
+    .map((nothing: null, x: number) => [nothing, x], [1]);
+
+  // Setters give the pool its new type.
+  const changed = new WorkerPool().passOnWorkerId().setSharedObjects("s");
+  await changed.map((id: number, s: string, x: number) => id + s + x, [1]);
+  // @ts-expect-error: the worker ID comes first
+  await changed.map((s: string, x: number) => s + x, [1]);
+  await changed.passOnWorkerId(false).setSharedObjects()
+    .map((x: number) => x, [1]);
+  await changed.setUseWorkerState().setKeepAlive().setOrderTasks()
+    .map((_id, _s, state: { n: number }, x: number) => state.n + x, [1]);
+  // @ts-expect-error: not a boolean
+  changed.setKeepAlive("yes");
+  // @ts-expect-error: not a number
+  new WorkerPool({ nJobs: "2" });
+  // @ts-expect-error: unknown start method
+  new WorkerPool({ startMethod: "threads" });
+  // @ts-expect-error: unknown option
+  new WorkerPool({ jobs: 2 });
+}
+
+export async function references(pool: WorkerPool): Promise<void> {
+  const square = task((x: number) => x * x);
+  same<typeof square, (x: number) => number>(true);
+  await pool.map(square, [1]);
+  // @ts-expect-error: the elements must be numbers
+  await pool.map(square, ["a"]);
+  const tasks = importTasks<{
+    cube: (x: number) => number;
+    constant: number;
+  }>(new URL("file:///tasks.ts"));
+  const cubes = await pool.map(tasks.cube, [1]);
+  same<typeof cubes, number[]>(true);
+  // @ts-expect-error: not a function
+  void tasks.constant;
+  // @ts-expect-error: no such export
+  void tasks.square;
+}
+
+test("WorkerPool types follow from options, data and task", () => {
+  assertEquals(typeof plainPool, "function");
+});
