@@ -1,17 +1,10 @@
 import { assertEquals } from "@std/assert";
-import {
-  mkdir,
-  mkdtemp,
-  readdir,
-  readFile,
-  realpath,
-  rm,
-  writeFile,
-} from "node:fs/promises";
+import { mkdtempSync, realpathSync } from "node:fs";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import {
   type ProgramResult,
@@ -98,9 +91,11 @@ function succeeded(result: ProgramResult): ProgramResult {
   return result;
 }
 
-/** Packs the package and installs it in an empty project. */
-async function installPacked(): Promise<string> {
-  const folder = await realpath(await mkdtemp(join(tmpdir(), "polypool-app-")));
+const folder = realpathSync(mkdtempSync(join(tmpdir(), "polypool-app-")));
+after(() => rm(folder, { recursive: true, force: true }));
+
+/** Packs the package and installs it in a project that has nothing else. */
+async function installPacked(): Promise<void> {
   await npm(["pack", "--loglevel=error", `--pack-destination=${folder}`], root);
   const tarball = (await readdir(folder)).find((name) => name.endsWith(".tgz"));
   await writeFile(
@@ -111,8 +106,12 @@ async function installPacked(): Promise<string> {
     ["install", "--prefer-offline", "--no-audit", "--no-fund", `./${tarball}`],
     folder,
   );
-  return folder;
 }
+
+// Once for all tests: it builds the package, which takes seconds.
+const installed = installPacked();
+// Each test that awaits it reports its failure.
+installed.catch(() => {});
 
 test("package.json and deno.json name the same version", async () => {
   const [npmVersion, jsrVersion] = await Promise.all(
@@ -124,44 +123,40 @@ test("package.json and deno.json name the same version", async () => {
 });
 
 test("the packed package holds the build and nothing else", async () => {
-  const folder = await installPacked();
-  try {
-    const installed = join(folder, "node_modules", "polypool");
-    const files = (await readdir(installed)).sort();
-    const allowed = ["LICENSE", "README.md", "dist", "package.json"];
-    assertEquals(files.filter((name) => !allowed.includes(name)), []);
-    const dist = await readdir(join(installed, "dist"), { recursive: true });
-    const sources = dist.filter((name) =>
-      name.endsWith(".ts") && !name.endsWith(".d.ts")
-    );
-    assertEquals(sources, []);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  await installed;
+  const polypool = join(folder, "node_modules", "polypool");
+  const files = (await readdir(polypool)).sort();
+  assertEquals(files, ["LICENSE", "README.md", "dist", "package.json"]);
+  const dist = await readdir(join(polypool, "dist"), { recursive: true });
+  const sources = dist.filter((name) =>
+    name.endsWith(".ts") && !name.endsWith(".d.ts")
+  );
+  assertEquals(sources, []);
 });
 
-test("the packed package runs tasks of all three kinds and has types", async () => {
-  const folder = await installPacked();
-  try {
-    await Promise.all([
-      writeFile(join(folder, "app.js"), app),
-      writeFile(join(folder, "tasks.js"), tasks),
-      writeFile(join(folder, "divisor.js"), "export const divisor = 2;\n"),
-      writeFile(join(folder, "typed.ts"), typed),
-      writeFile(join(folder, "tsconfig.json"), JSON.stringify(typedConfig)),
-    ]);
-    // From another folder: nothing may depend on where the program starts.
-    const elsewhere = join(folder, "elsewhere");
-    await mkdir(elsewhere);
-    const { stdout, stderr } = succeeded(
-      await runProgram(join(folder, "app.js"), { cwd: elsewhere }),
-    );
-    assertEquals(stdout, "1 4 9\n10 20 30\n1 2 3\n");
-    assertEquals(stderr, "");
+test("the packed package runs tasks of all three kinds", async () => {
+  await installed;
+  // From another folder: nothing may depend on where the program starts.
+  const elsewhere = join(folder, "elsewhere");
+  await mkdir(elsewhere);
+  await Promise.all([
+    writeFile(join(folder, "app.js"), app),
+    writeFile(join(folder, "tasks.js"), tasks),
+    writeFile(join(folder, "divisor.js"), "export const divisor = 2;\n"),
+  ]);
+  const { stdout, stderr } = succeeded(
+    await runProgram(join(folder, "app.js"), { cwd: elsewhere }),
+  );
+  assertEquals(stdout, "1 4 9\n10 20 30\n1 2 3\n");
+  assertEquals(stderr, "");
+});
 
-    const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
-    succeeded(await runCommand("node", [tsc, "-p", folder]));
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+test("the packed package has types that need no types of any runtime", async () => {
+  await installed;
+  await Promise.all([
+    writeFile(join(folder, "typed.ts"), typed),
+    writeFile(join(folder, "tsconfig.json"), JSON.stringify(typedConfig)),
+  ]);
+  const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
+  succeeded(await runCommand("node", [tsc, "-p", folder]));
 });
