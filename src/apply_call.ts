@@ -3,6 +3,8 @@ import type { Crew } from "./crew.ts";
 import type { Crews, LifecycleHandles } from "./crews.ts";
 import type { Caller } from "./functions/caller.ts";
 import type { FunctionHandle } from "./functions/registry.ts";
+import { type Limits, timing } from "./task_source.ts";
+import type { ChunkMode } from "./wire/messages.ts";
 import { type Resolvers, withResolvers } from "./promises.ts";
 
 /** What a call of `apply()` was asked to do. */
@@ -10,6 +12,9 @@ export interface ApplyRequest {
   crews: Crews;
   handles: LifecycleHandles;
   handle: FunctionHandle;
+  limits: Limits;
+  /** Whether workers run in the calling thread. */
+  inThread: boolean;
   caller: Caller;
   args: readonly unknown[];
   signal: AbortSignal | undefined;
@@ -17,6 +22,8 @@ export interface ApplyRequest {
 
 /** One call of `apply()`: one task. */
 export class ApplyCall {
+  /** How the task is run. */
+  readonly mode: ChunkMode;
   readonly #request: ApplyRequest;
   readonly #resolvers: Resolvers<unknown> = withResolvers();
   #crew: Crew | undefined;
@@ -26,6 +33,16 @@ export class ApplyCall {
 
   constructor(request: ApplyRequest) {
     this.#request = request;
+    this.mode = {
+      concurrency: 1,
+      isolated: true,
+      ...timing(request.limits, 1, request.inThread),
+    };
+  }
+
+  /** What the call allows its task and its worker. */
+  get limits(): Limits {
+    return this.#request.limits;
   }
 
   /** The function to run. */
@@ -55,10 +72,10 @@ export class ApplyCall {
 
   /** Starts the call. */
   begin(): void {
-    const { signal, crews, handles } = this.#request;
+    const { signal, crews, handles, limits } = this.#request;
     if (signal?.aborted) return this.#onAbort();
     signal?.addEventListener("abort", this.#onAbort, { once: true });
-    crews.enter(handles, (crew, lane) => {
+    crews.enter(handles, limits, (crew, lane) => {
       if (this.#isSettled) return;
       this.#crew = crew;
       this.#lane = lane;

@@ -3,7 +3,6 @@ import type { ApplyCall } from "./apply_call.ts";
 import type { Caller } from "./functions/caller.ts";
 import { Queue } from "./queue.ts";
 import type { Chunk, TaskSource } from "./task_source.ts";
-import type { ChunkMode } from "./wire/messages.ts";
 
 /** What a lane hears of. */
 export interface ApplyLaneEvents {
@@ -12,8 +11,6 @@ export interface ApplyLaneEvents {
   /** All its tasks are settled. */
   onIdle(lane: ApplyLane): void;
 }
-
-const MODE: ChunkMode = { concurrency: 1, isolated: true };
 
 /**
  * The calls of `apply()` that wait or run: together they are one source, so
@@ -65,7 +62,7 @@ export class ApplyLane implements TaskSource {
     const size = Math.min(this.#sizer.size, share);
     while (tasks.length < size) {
       const next = this.#queue.peek();
-      if (next?.handle !== first.handle) break;
+      if (!next || !isAlike(next, first)) break;
       this.#queue.shift();
       if (!next.isSettled) tasks.push(next);
     }
@@ -117,11 +114,12 @@ export class ApplyLane implements TaskSource {
   }
 
   #chunk(tasks: ApplyCall[]): Chunk {
-    const { handle } = tasks[0]!;
+    const { handle, mode, limits } = tasks[0]!;
     return {
       source: this,
       handle,
-      mode: MODE,
+      mode,
+      limits,
       elements: tasks.map((task) => task.element),
       entries: tasks,
       first: 0,
@@ -137,4 +135,12 @@ export class ApplyLane implements TaskSource {
 
 function tasksOf(chunk: Chunk): readonly ApplyCall[] {
   return chunk.entries as readonly ApplyCall[];
+}
+
+/** Whether two tasks can travel in one chunk. */
+function isAlike(a: ApplyCall, b: ApplyCall): boolean {
+  return a.handle === b.handle &&
+    a.limits.taskTimeout === b.limits.taskTimeout &&
+    a.limits.workerInitTimeout === b.limits.workerInitTimeout &&
+    a.limits.workerLifespan === b.limits.workerLifespan;
 }

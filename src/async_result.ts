@@ -1,5 +1,6 @@
 import { TimeoutError } from "./errors.ts";
 import { checkObject, checkTimeout } from "./options.ts";
+import { LONGEST_TIMER } from "./timeouts.ts";
 
 /** The result that may never be awaited: its failure must not be a crash. */
 function quiet<R>(promise: Promise<R>): Promise<R> {
@@ -146,7 +147,7 @@ export class AsyncResult<R> implements PromiseLike<R> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const isLate = new Promise<true>((resolve) => {
       // Longer delays than timers can hold would fire at once.
-      timer = setTimeout(resolve, Math.min(timeout, 2 ** 31 - 1), true);
+      timer = setTimeout(resolve, Math.min(timeout, LONGEST_TIMER), true);
     });
     const done = this.#promise.then(() => false, () => false);
     const late = await Promise.race([done, isLate]);

@@ -2,13 +2,22 @@ import { WorkerDiedError } from "./errors.ts";
 import type { FunctionHandle } from "./functions/registry.ts";
 import { PoolWorker, type WorkerOwner } from "./pool_worker.ts";
 import { type Resolvers, withResolvers } from "./promises.ts";
+import { runtime } from "./runtime/detect.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { Starter } from "./start/contract.ts";
 import type { TaskSource } from "./task_source.ts";
+import { LONGEST_TIMER } from "./timeouts.ts";
 import type { WorkerSetup } from "./wire/messages.ts";
 
 /** What the workers of a crew have in common. */
 export type CrewSetup = Omit<WorkerSetup, "control" | "workerId">;
+
+/** What the life of workers depends on, and may change between calls. */
+export interface CrewLimits {
+  workerExitTimeout: number | undefined;
+  /** After how long idle workers stop, in ms. */
+  idleTimeout: number | undefined;
+}
 
 /** Workers that may end in a row, none having run a task to its end. */
 const MAX_DEATHS = 8;
@@ -21,8 +30,16 @@ export class Crew implements WorkerOwner {
   readonly #setup: CrewSetup;
   readonly #starter: Starter;
   readonly #workers: (PoolWorker | undefined)[];
+  /** Workers that start while those they will replace come to their end. */
+  readonly #successors = new Map<number, PoolWorker>();
+  readonly #limits: CrewLimits;
+  #idleTimer: unknown;
   readonly #scheduler: Scheduler;
   readonly #exitResults: unknown[];
+  /** Worn workers on their way out. */
+  readonly #retiring = new Map<PoolWorker, Promise<void>>();
+  /** Slots without a worker. */
+  #vacancies: number;
   /** Deaths since a chunk last ended. */
   #deaths = 0;
   #stopping: Promise<void> | undefined;
@@ -34,12 +51,15 @@ export class Crew implements WorkerOwner {
   constructor(
     nJobs: number,
     setup: CrewSetup,
+    limits: CrewLimits,
     starter: Starter,
     exitResults: unknown[],
   ) {
     this.#setup = setup;
+    this.#limits = limits;
     this.#starter = starter;
     this.#workers = new Array(nJobs).fill(undefined);
+    this.#vacancies = nJobs;
     this.#scheduler = new Scheduler();
     this.#exitResults = exitResults;
   }
@@ -75,20 +95,20 @@ export class Crew implements WorkerOwner {
     // Handing out may itself change what there is to hand out.
     while (this.#feedAgain) {
       this.#feedAgain = false;
-      if (this.#workers.includes(undefined) && this.#scheduler.hasChunk()) {
-        this.#fill();
-      }
+      if (this.#vacancies > 0 && this.#scheduler.hasChunk()) this.#fill();
       this.#scheduler.assign();
     }
     this.#isFeeding = false;
     this.#checkQuiet();
+    this.#watchIdle();
   }
 
   /** Starts all workers. Resolves when they can run tasks. */
   async start(): Promise<void> {
     await this.#stopping;
     this.#fill();
-    await Promise.all(this.#workers.map((worker) => worker!.ready));
+    await Promise.all(this.#present().map((worker) => worker.ready));
+    this.#watchIdle();
   }
 
   /** Workers may forget a function. */
@@ -118,14 +138,14 @@ export class Crew implements WorkerOwner {
 
   /** Stops all workers at once; the calls fail with `error`. */
   async terminate(error: Error): Promise<void> {
-    const workers = this.#workers.splice(
-      0,
-      Infinity,
-      ...new Array(this.#workers.length).fill(undefined),
-    );
-    for (const worker of workers) if (worker) this.#scheduler.forget(worker);
+    const workers = this.#present();
+    for (const worker of workers) this.#vacate(worker);
+    const successors = [...this.#successors.values()];
+    this.#successors.clear();
     this.#scheduler.clear(error);
-    await Promise.all(workers.map((worker) => worker?.terminate()));
+    await Promise.all(
+      [...workers, ...successors].map((worker) => worker.terminate()),
+    );
     this.#checkQuiet();
   }
 
@@ -137,11 +157,38 @@ export class Crew implements WorkerOwner {
     this.feed();
   }
 
+  /** A worker has been given all the tasks that it may run. */
+  onWorn(worker: PoolWorker): void {
+    if (this.#successors.has(worker.id)) return;
+    this.#successors.set(worker.id, this.#create(worker.id));
+  }
+
+  /** A worker has run all the tasks that it may run. */
+  onWornOut(worker: PoolWorker): void {
+    if (this.#workers[worker.id] !== worker || this.#stopping) return;
+    this.#scheduler.forget(worker);
+    const retired = this.#stopOne(worker).catch((error) => {
+      // The error of an exit function is that of the calls at hand.
+      if (!this.isIdle) this.#scheduler.clear(error);
+      else throw error;
+    }).finally(() => this.#retiring.delete(worker));
+    retired.catch(() => {});
+    this.#retiring.set(worker, retired);
+  }
+
+  /** A worker was stopped as it took too long or failed. */
+  onStopped(worker: PoolWorker): void {
+    this.#vacate(worker);
+    queueMicrotask(() => this.feed());
+  }
+
   /** A worker is gone. */
   onDeath(worker: PoolWorker, error: Error, wasReady: boolean): void {
+    if (this.#successors.get(worker.id) === worker) {
+      this.#successors.delete(worker.id);
+    }
     if (this.#workers[worker.id] !== worker) return;
-    this.#workers[worker.id] = undefined;
-    this.#scheduler.forget(worker);
+    this.#vacate(worker);
     this.#deaths++;
     if (!wasReady) {
       // It will not start better for the tasks at hand.
@@ -158,34 +205,90 @@ export class Crew implements WorkerOwner {
     queueMicrotask(() => this.feed());
   }
 
+  #present(): PoolWorker[] {
+    return this.#workers.filter((worker) => worker !== undefined);
+  }
+
+  #create(id: number): PoolWorker {
+    return new PoolWorker(
+      { ...this.#setup, workerId: id },
+      this.#starter,
+      this,
+    );
+  }
+
   #fill(): void {
-    if (this.#workers.every((worker) => worker === undefined)) {
-      this.#exitResults.length = 0;
-    }
-    for (let id = 0; id < this.#workers.length; id++) {
-      if (this.#workers[id]) continue;
-      const setup = { ...this.#setup, workerId: id };
-      const worker = new PoolWorker(setup, this.#starter, this);
-      this.#workers[id] = worker;
-      this.#scheduler.update(worker);
+    const { length } = this.#workers;
+    if (this.#vacancies === length) this.#exitResults.length = 0;
+    for (let id = 0; id < length; id++) {
+      if (!this.#workers[id]) this.#occupy(id, this.#create(id));
     }
   }
 
+  #occupy(id: number, worker: PoolWorker): void {
+    this.#workers[id] = worker;
+    this.#vacancies--;
+    this.#scheduler.update(worker);
+  }
+
+  /** Takes a worker out of its slot; its successor, if any, takes it. */
+  #vacate(worker: PoolWorker): void {
+    const { id } = worker;
+    if (this.#workers[id] !== worker) return;
+    this.#scheduler.forget(worker);
+    this.#workers[id] = undefined;
+    this.#vacancies++;
+  }
+
   async #stop(): Promise<void> {
-    const workers = this.#workers.filter((worker) => worker !== undefined);
-    const errors: unknown[] = [];
-    await Promise.all(workers.map(async (worker) => {
-      this.#scheduler.forget(worker);
-      try {
-        this.#exitResults.push(...await worker.stop());
-      } catch (error) {
-        errors.push(error);
+    const successors = [...this.#successors.values()];
+    this.#successors.clear();
+    const results = await Promise.allSettled([
+      ...this.#retiring.values(),
+      ...this.#present().filter((worker) => !this.#retiring.has(worker))
+        .map((worker) => this.#stopOne(worker)),
+      ...successors.map((worker) => worker.stop(undefined)),
+    ]);
+    for (const result of results) {
+      if (result.status === "rejected") throw result.reason;
+    }
+  }
+
+  /** Stops a worker in an orderly way and gathers what it leaves. */
+  async #stopOne(worker: PoolWorker): Promise<void> {
+    this.#scheduler.forget(worker);
+    try {
+      const { workerExitTimeout } = this.#limits;
+      this.#exitResults.push(...await worker.stop(workerExitTimeout));
+    } finally {
+      this.#vacate(worker);
+      const successor = this.#successors.get(worker.id);
+      this.#successors.delete(worker.id);
+      if (successor && !this.#workers[worker.id]) {
+        this.#occupy(worker.id, successor);
       }
-      if (this.#workers[worker.id] === worker) {
-        this.#workers[worker.id] = undefined;
+      this.feed();
+    }
+  }
+
+  /** Stops workers that have been idle for long. */
+  #watchIdle(): void {
+    const { idleTimeout } = this.#limits;
+    if (idleTimeout === undefined || this.#idleTimer !== undefined) return;
+    if (this.#vacancies === this.#workers.length) return;
+    this.#idleTimer = setTimeout(() => {
+      this.#idleTimer = undefined;
+      const limit = performance.now() - idleTimeout;
+      for (const worker of this.#present()) {
+        if (this.#stopping || worker.idleSince > limit) continue;
+        if (worker.load > 0 || this.#retiring.has(worker)) continue;
+        this.#stopOne(worker).catch((error) =>
+          console.error("Uncaught error while an idle worker stopped:", error)
+        );
       }
-    }));
-    if (errors.length > 0) throw errors[0];
+      this.#watchIdle();
+    }, Math.min(idleTimeout, LONGEST_TIMER));
+    runtime.unrefTimer(this.#idleTimer);
   }
 
   #checkQuiet(): void {

@@ -1,12 +1,12 @@
 import { ApplyLane } from "./apply_lane.ts";
-import { Crew } from "./crew.ts";
+import { Crew, type CrewLimits } from "./crew.ts";
 import { PoolTerminatedError } from "./errors.ts";
 import { type FunctionHandle, FunctionRegistry } from "./functions/registry.ts";
 import { runtime } from "./runtime/detect.ts";
 import { starterOf } from "./start/starters.ts";
 import type { StartMethod } from "./types.ts";
 import type { Starter } from "./start/contract.ts";
-import type { TaskSource } from "./task_source.ts";
+import type { Limits, TaskSource } from "./task_source.ts";
 
 /** The settings of a pool that its workers depend on. */
 export interface PoolSettings {
@@ -17,6 +17,8 @@ export interface PoolSettings {
   useWorkerState: boolean;
   keepAlive: boolean;
   orderTasks: boolean;
+  readonly limits: Limits;
+  readonly idleTimeout: number | undefined;
 }
 
 /** Functions that run when a worker begins and ends. */
@@ -30,6 +32,7 @@ type CrewKey = readonly unknown[];
 
 interface Entry {
   key: CrewKey;
+  limits: CrewLimits;
   crew: Crew;
   lane: ApplyLane;
 }
@@ -59,6 +62,11 @@ export class Crews {
     );
   }
 
+  /** Whether workers run in the calling thread. */
+  get inThread(): boolean {
+    return this.#starter.inThread;
+  }
+
   /** What exit functions have returned since all workers were stopped. */
   get exitResults(): unknown[] {
     return [...this.#exitResults];
@@ -70,15 +78,16 @@ export class Crews {
    */
   enter(
     handles: LifecycleHandles,
+    limits: Limits,
     add: (crew: Crew, lane: ApplyLane) => void,
   ): Promise<void> | undefined {
     const isFresh = this.#current !== undefined &&
       isSame(this.#current.key, this.#key(handles));
     if (isFresh && this.#entering.size === 0) {
-      add(this.#current!.crew, this.#current!.lane);
+      this.#admit(this.#current!, limits, add);
       return undefined;
     }
-    const entering = this.#renew(handles, add, [...this.#entering]);
+    const entering = this.#renew(handles, limits, add, [...this.#entering]);
     this.#entering.add(entering);
     const done = () => this.#entering.delete(entering);
     entering.then(done, done);
@@ -104,7 +113,11 @@ export class Crews {
   /** Starts all workers ahead of need. */
   async start(handles: LifecycleHandles): Promise<void> {
     let started: Promise<void> | undefined;
-    await this.enter(handles, (crew) => started = crew.start());
+    await this.enter(
+      handles,
+      this.#settings.limits,
+      (crew) => started = crew.start(),
+    );
     await started;
   }
 
@@ -145,8 +158,19 @@ export class Crews {
     ];
   }
 
+  #admit(
+    { crew, lane, limits: crewLimits }: Entry,
+    limits: Limits,
+    add: (crew: Crew, lane: ApplyLane) => void,
+  ): void {
+    // Of several calls the last one tells how long workers may take to end.
+    crewLimits.workerExitTimeout = limits.workerExitTimeout;
+    add(crew, lane);
+  }
+
   async #renew(
     handles: LifecycleHandles,
+    limits: Limits,
     add: (crew: Crew, lane: ApplyLane) => void,
     before: Promise<unknown>[],
   ): Promise<void> {
@@ -161,7 +185,7 @@ export class Crews {
       throw new PoolTerminatedError("The pool was terminated");
     }
     this.#current ??= this.#create(key, handles);
-    add(this.#current.crew, this.#current.lane);
+    this.#admit(this.#current, limits, add);
   }
 
   /** Stops stale workers, or lets them finish what others wait for. */
@@ -178,6 +202,10 @@ export class Crews {
     const { nJobs, sharedObjects, passWorkerId, useWorkerState } =
       this.#settings;
     const { codec } = this.#starter;
+    const limits: CrewLimits = {
+      workerExitTimeout: undefined,
+      idleTimeout: this.#settings.idleTimeout,
+    };
     const crew = new Crew(
       nJobs,
       {
@@ -190,6 +218,7 @@ export class Crews {
         workerExit: handles.workerExit?.definition,
         typescriptLoader: runtime.typescriptLoader(),
       },
+      limits,
       this.#starter,
       this.#exitResults,
     );
@@ -197,7 +226,7 @@ export class Crews {
       onBusy: (source: TaskSource) => crew.add(source),
       onIdle: (source: TaskSource) => crew.remove(source),
     });
-    return { key, crew, lane };
+    return { key, limits, crew, lane };
   }
 }
 

@@ -5,7 +5,12 @@ import type { Crews, LifecycleHandles } from "./crews.ts";
 import type { Caller } from "./functions/caller.ts";
 import type { FunctionHandle } from "./functions/registry.ts";
 import { createReader, type ElementReader } from "./input.ts";
-import type { Chunk, TaskSource } from "./task_source.ts";
+import {
+  type Chunk,
+  type Limits,
+  type TaskSource,
+  timing,
+} from "./task_source.ts";
 import type { ChunkMode } from "./wire/messages.ts";
 
 /** What a call of the map family was asked to do. */
@@ -22,6 +27,9 @@ export interface MapRequest {
   nJobs: number;
   maxTasksActive: number | undefined;
   concurrency: number;
+  limits: Limits;
+  /** Whether workers run in the calling thread. */
+  inThread: boolean;
   settle: boolean;
   ordered: boolean;
   /** Whether a task counts as active until its result has been taken. */
@@ -56,6 +64,7 @@ export class MapCall implements TaskSource, IteratedCall {
     this.#mode = {
       concurrency: request.concurrency,
       isolated: request.settle,
+      ...timing(request.limits, request.concurrency, request.inThread),
     };
     this.#reader = createReader(
       request.input,
@@ -67,10 +76,10 @@ export class MapCall implements TaskSource, IteratedCall {
 
   /** Starts the call. */
   begin(): void {
-    const { signal, crews, handles } = this.#request;
+    const { signal, crews, handles, limits } = this.#request;
     if (signal?.aborted) return this.#onAbort();
     signal?.addEventListener("abort", this.#onAbort, { once: true });
-    crews.enter(handles, (crew) => {
+    crews.enter(handles, limits, (crew) => {
       if (this.#hasEnded) return;
       this.#crew = crew;
       crew.add(this);
@@ -117,10 +126,13 @@ export class MapCall implements TaskSource, IteratedCall {
     this.#add(
       chunk.first + offset,
       this.#request.settle
-        ? Array.from(results, (value, i) =>
-          failures?.has(offset + i)
-            ? { status: "rejected", reason: failures.get(offset + i) }
-            : { status: "fulfilled", value })
+        ? Array.from(
+          results,
+          (value, i) =>
+            failures?.has(offset + i)
+              ? { status: "rejected", reason: failures.get(offset + i) }
+              : { status: "fulfilled", value },
+        )
         : results,
     );
   }
@@ -207,6 +219,7 @@ export class MapCall implements TaskSource, IteratedCall {
       source: this,
       handle,
       mode: this.#mode,
+      limits: this.#request.limits,
       elements,
       entries: undefined,
       first: this.#read,

@@ -7,13 +7,26 @@
 import { lengthOf } from "./chunking.ts";
 import type { StartMethod, WorkerFunction } from "./types.ts";
 
+/** Times that functions may take, in milliseconds above 0. */
+export interface TimeoutOptions {
+  /**
+   * The time that a task may take, from its start on. A worker that takes
+   * longer is stopped and replaced.
+   */
+  taskTimeout?: number;
+  /** The time that `workerInit` may take. */
+  workerInitTimeout?: number;
+  /** The time that `workerExit` may take. */
+  workerExitTimeout?: number;
+}
+
 /** Options of a `WorkerPool`. */
 export interface WorkerPoolOptions<
   Shared = undefined,
   PassId extends boolean = false,
   UseState extends boolean = false,
   Leading extends unknown[] = unknown[],
-> {
+> extends TimeoutOptions {
   /**
    * The number of workers, at least 1. May exceed the number of CPUs.
    *
@@ -65,10 +78,21 @@ export interface WorkerPoolOptions<
    * See `getExitResults()` for what it returns.
    */
   workerExit?: WorkerFunction<Leading>;
+  /**
+   * Tasks after which a worker is replaced by a fresh one, looked at between
+   * chunks.
+   */
+  workerLifespan?: number;
+  /**
+   * The time after which idle workers stop, in milliseconds. The next call
+   * starts them again.
+   */
+  idleTimeout?: number;
 }
 
 /** Options of `apply()` and `applyAsync()`. */
-export interface ApplyOptions<Leading extends unknown[] = unknown[]> {
+export interface ApplyOptions<Leading extends unknown[] = unknown[]>
+  extends TimeoutOptions {
   /** Runs in each worker right before its first task. */
   workerInit?: WorkerFunction<Leading>;
   /** Runs in each worker that had a task, when it stops in an orderly way. */
@@ -123,6 +147,8 @@ export interface MapOptions<
    * @default {1}
    */
   concurrency?: number;
+  /** Tasks after which a worker is replaced by a fresh one. */
+  workerLifespan?: number;
 }
 
 /** Options of `mapChunks()`. */
@@ -190,6 +216,20 @@ export function checkTimeout(
   if (!(value >= 0)) throw new RangeError(message(action, option, rule, value));
 }
 
+/** Checks a time in milliseconds that must be above 0, if given. */
+function checkDuration(action: string, option: string, value: unknown): void {
+  if (value === undefined) return;
+  const rule = "a number of milliseconds above 0";
+  if (typeof value !== "number") {
+    throw new TypeError(message(action, option, rule, value));
+  }
+  if (!(value > 0)) throw new RangeError(message(action, option, rule, value));
+}
+
+function checkTimeouts(action: string, options: TimeoutOptions): void {
+  for (const name of TIMEOUTS) checkDuration(action, name, options[name]);
+}
+
 function checkBoolean(action: string, option: string, value: unknown): void {
   if (value === undefined || typeof value === "boolean") return;
   throw new TypeError(message(action, option, "a boolean", value));
@@ -212,7 +252,11 @@ function checkOneOf(
 }
 
 /** Checks that a value is an object. */
-export function checkObject(action: string, option: string, value: unknown): void {
+export function checkObject(
+  action: string,
+  option: string,
+  value: unknown,
+): void {
   if (typeof value === "object" && value !== null) return;
   throw new TypeError(message(action, option, "an object", value));
 }
@@ -269,6 +313,12 @@ export function checkSliceable(action: string, array: unknown): void {
 /** Names of start methods. */
 export const START_METHODS: readonly StartMethod[] = ["threading", "serial"];
 
+const TIMEOUTS = [
+  "taskTimeout",
+  "workerInitTimeout",
+  "workerExitTimeout",
+] as const;
+
 const POOL_OPTIONS = [
   "nJobs",
   "startMethod",
@@ -279,6 +329,9 @@ const POOL_OPTIONS = [
   "orderTasks",
   "workerInit",
   "workerExit",
+  "workerLifespan",
+  ...TIMEOUTS,
+  "idleTimeout",
 ];
 
 /** Checks the options of a pool. */
@@ -293,6 +346,9 @@ export function checkPoolOptions(options: unknown): void {
   checkFlag("useWorkerState", given.useWorkerState, action);
   checkFlag("keepAlive", given.keepAlive, action);
   checkFlag("orderTasks", given.orderTasks, action);
+  checkInteger(action, "workerLifespan", given.workerLifespan, 1);
+  checkDuration(action, "idleTimeout", given.idleTimeout);
+  checkTimeouts(action, given);
 }
 
 /** Checks a boolean option of a pool, or of one of its setters. */
@@ -313,7 +369,13 @@ function checkSignal(action: string, signal: unknown): void {
   throw new TypeError(message(action, "signal", "an AbortSignal", signal));
 }
 
-const APPLY_OPTIONS = ["workerInit", "workerExit", "signal", "closure"];
+const APPLY_OPTIONS = [
+  "workerInit",
+  "workerExit",
+  "signal",
+  "closure",
+  ...TIMEOUTS,
+];
 
 const CHUNKING_OPTIONS = ["iterableLen", "chunkSize", "nSplits"];
 
@@ -323,6 +385,7 @@ const MAP_OPTIONS = [
   "maxTasksActive",
   "onError",
   "concurrency",
+  "workerLifespan",
 ];
 
 const MAP_CHUNKS_OPTIONS = [
@@ -335,6 +398,7 @@ export function checkApplyOptions(action: string, options: unknown): void {
   checkObject(action, "options", options);
   checkNames(action, options as object, APPLY_OPTIONS);
   checkSignal(action, (options as ApplyOptions).signal);
+  checkTimeouts(action, options as ApplyOptions);
 }
 
 /** Checks the options of the map family. */
@@ -367,6 +431,8 @@ function checkMapValues(
   checkSizes(action, options);
   checkInteger(action, "maxTasksActive", options.maxTasksActive, 1);
   checkInteger(action, "concurrency", options.concurrency, 1);
+  checkInteger(action, "workerLifespan", options.workerLifespan, 1);
+  checkTimeouts(action, options);
   checkSignal(action, options.signal);
 }
 

@@ -26,6 +26,7 @@ import {
 } from "./options.ts";
 import { runtime } from "./runtime/detect.ts";
 import { workerCount } from "./start/starters.ts";
+import type { Limits } from "./task_source.ts";
 import type {
   AnyElement,
   Input,
@@ -38,7 +39,8 @@ import { currentWorker, type WorkerScope } from "./worker/scope.ts";
 /** What a call does about a failed task. */
 export type OnError = "throw" | "settle";
 /** What a map gives for one task. */
-export type Outcome<R, E extends OnError> = E extends "settle" ? Settled<Awaited<R>>
+export type Outcome<R, E extends OnError> = E extends "settle"
+  ? Settled<Awaited<R>>
   : Awaited<R>;
 // deno-lint-ignore ban-types
 type Callable = Function;
@@ -103,6 +105,8 @@ export class WorkerPool<
       useWorkerState: options.useWorkerState ?? false,
       keepAlive: options.keepAlive ?? true,
       orderTasks: options.orderTasks ?? false,
+      limits: limitsOf(options),
+      idleTimeout: options.idleTimeout,
     };
     this.#crews = new Crews(this.#settings);
     const caller = captureCaller(new.target);
@@ -207,8 +211,13 @@ export class WorkerPool<
     const caller = captureCaller(this.mapChunks);
     checkSliceable("map chunks", array);
     checkMapChunksOptions("map chunks", options);
-    const { concatenateOutput = true, iterableLen, chunkSize, nSplits, ...rest } =
-      options;
+    const {
+      concatenateOutput = true,
+      iterableLen,
+      chunkSize,
+      nSplits,
+      ...rest
+    } = options;
     const sizes = { iterableLen, chunkSize, nSplits } as AnyMapOptions;
     const parts = await this.#gather(
       true,
@@ -470,6 +479,8 @@ export class WorkerPool<
       nJobs,
       maxTasksActive: options.maxTasksActive,
       concurrency: options.concurrency ?? 1,
+      limits: limitsOf(options, this.#settings.limits),
+      inThread: this.#crews.inThread,
       settle: options.onError === "settle",
       ordered: orderTasks,
       countsUntaken,
@@ -494,6 +505,8 @@ export class WorkerPool<
         caller,
         options.closure,
       ),
+      limits: limitsOf(options, this.#settings.limits),
+      inThread: this.#crews.inThread,
       caller,
       args,
       signal: options.signal,
@@ -502,4 +515,14 @@ export class WorkerPool<
     else call.begin();
     return call;
   }
+}
+
+/** The limits that options set, else those of the pool. */
+function limitsOf(options: Partial<Limits>, pool?: Limits): Limits {
+  return {
+    taskTimeout: options.taskTimeout ?? pool?.taskTimeout,
+    workerInitTimeout: options.workerInitTimeout ?? pool?.workerInitTimeout,
+    workerExitTimeout: options.workerExitTimeout ?? pool?.workerExitTimeout,
+    workerLifespan: options.workerLifespan ?? pool?.workerLifespan,
+  };
 }

@@ -2,11 +2,21 @@ import type { Caller } from "./functions/caller.ts";
 import type { FunctionHandle } from "./functions/registry.ts";
 import type { ChunkMode } from "./wire/messages.ts";
 
+/** What a call allows its tasks and their worker. Times are in ms. */
+export interface Limits {
+  taskTimeout: number | undefined;
+  workerInitTimeout: number | undefined;
+  workerExitTimeout: number | undefined;
+  /** Tasks after which a worker is replaced. */
+  workerLifespan: number | undefined;
+}
+
 /** Tasks that travel together. */
 export interface Chunk {
   readonly source: TaskSource;
   readonly handle: FunctionHandle;
   readonly mode: ChunkMode;
+  readonly limits: Limits;
   /** One element a task; kept until the results have arrived. */
   readonly elements: ArrayLike<unknown>;
   /** What the source keeps with each task, if anything. */
@@ -37,10 +47,9 @@ export interface TaskSource {
     offset: number,
     results: ArrayLike<unknown>,
     failures: Map<number, unknown> | undefined,
-    worker: number,
   ): void;
   /** One task of the chunk failed: threw, could not be sent, was lost. */
-  failTask(chunk: Chunk, index: number, error: unknown, worker?: number): void;
+  failTask(chunk: Chunk, index: number, error: unknown): void;
   /** The chunk's tasks cannot be run at all. */
   failChunk(chunk: Chunk, error: unknown): void;
   /** The chunk has run to its end in `elapsed` ms. */
@@ -55,6 +64,19 @@ export interface TaskSource {
   wants(chunk: Chunk): boolean;
   /** Where the chunk's task at the index was called. */
   callerOf(chunk: Chunk, index: number): Caller;
+}
+
+/** Who keeps the time of tasks, and which. */
+export function timing(
+  { taskTimeout }: Limits,
+  concurrency: number,
+  inThread: boolean,
+): Pick<ChunkMode, "taskTimeout" | "timesItself"> {
+  // The owner watches tasks that run one by one; side by side, only the
+  // worker can tell one from the other.
+  const timesItself = taskTimeout !== undefined &&
+    (concurrency > 1 || inThread);
+  return { taskTimeout, timesItself };
 }
 
 /** The part of a chunk from the task at `start` on, as a chunk of its own. */

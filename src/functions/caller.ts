@@ -125,9 +125,9 @@ class LazyCaller implements Caller {
     this.#holder = undefined;
     const before = stacks.prepareStackTrace;
     withFormatter((error, sites) => {
-      const own = this.#above === undefined ? -1 : sites.findIndex((site) =>
-        site.getFunctionName() === this.#above
-      );
+      const own = this.#above === undefined
+        ? -1
+        : sites.findIndex((site) => site.getFunctionName() === this.#above);
       const callers = sites.slice(own + 1);
       this.#url = urlOf(callers);
       this.#frames = textOf(callers, error, before);
@@ -137,10 +137,10 @@ class LazyCaller implements Caller {
 
 function urlOf(sites: CallSite[]): string | undefined {
   for (const site of sites) {
-    for (const name of [site.getScriptNameOrSourceURL?.(), site.getFileName()]) {
-      const url = name && moduleUrl(name);
-      if (url) return url;
-    }
+    // Only the first is a URL on Deno; Bun and CommonJS have paths in both.
+    const script = site.getScriptNameOrSourceURL?.() ?? site.getFileName();
+    const url = script && urlOfScript(script);
+    if (url) return url;
   }
   return undefined;
 }
@@ -167,7 +167,7 @@ function textOf(
 const NO_FILE = /\/(?:\[eval\d*\]|\[stdin\]|\$deno\$\w+\.\w+)$/;
 
 /** The URL of a module that can be imported, from what a frame calls it. */
-function moduleUrl(name: string): string | undefined {
+export function urlOfScript(name: string): string | undefined {
   if (NO_FILE.test(name)) return undefined;
   if (/^(?:file|https?|data|blob):/.test(name)) return name;
   if (/^(?:\/|\\\\|[A-Za-z]:[/\\])/.test(name)) return fileUrl(name);

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { BoundedMap } from "./bounded_map.ts";
+
 /** Evaluates strict code in the global scope. */
 export function evaluate(code: string): unknown {
   // Not by name, which would give the code this function's scope.
@@ -42,12 +44,14 @@ export function compiles(text: string, form: TextForm): boolean {
   return syntaxErrorOf(text, form) === undefined;
 }
 
-/** The form in which the text compiles, if there is one. */
-export function formOf(text: string): TextForm | undefined {
-  // A method called `function` reads as a function, and works as one.
-  return compiles(text, "expression")
-    ? "expression"
-    : compiles(text, "method")
-    ? "method"
-    : undefined;
+/** Texts whose form is remembered. */
+const forms = new BoundedMap<string, TextForm | "none">(500);
+
+/** The form in which the text compiles, or `"none"`. */
+export function formOf(text: string): TextForm | "none" {
+  return forms.get(text, () => {
+    // A method called `function` reads as a function, and works as one.
+    if (compiles(text, "expression")) return "expression";
+    return compiles(text, "method") ? "method" : "none";
+  });
 }

@@ -41,7 +41,7 @@ export function usesImports(text: string): boolean {
 
 function replaceCalls(text: string): string {
   const form = formOf(text);
-  if (form === undefined) return text;
+  if (form === "none") return text;
   return text.replace(CALL, (word, index: number) => {
     const before = text.slice(0, index);
     const after = text.slice(index + word.length);

@@ -1,6 +1,6 @@
 import { show } from "../options.ts";
 import { BoundedMap } from "./bounded_map.ts";
-import { asExpression, evaluate, formOf } from "./evaluate.ts";
+import { asExpression, evaluate, formOf, type TextForm } from "./evaluate.ts";
 import { type ImportFrom, importVariables } from "./imports.ts";
 import { mentionsSource, sourceName } from "./source_name.ts";
 import { transpilerVariables } from "./transpiler_helpers.ts";
@@ -20,6 +20,11 @@ export interface ReviveOptions {
   base?: string | undefined;
 }
 
+type Factory = (...values: unknown[]) => unknown;
+
+/** Compiled code that is remembered: a closure comes anew with every call. */
+const factories = new BoundedMap<string, Factory>(500);
+
 /**
  * Makes a function from text that `functionText()` and `rewriteImports()` have
  * prepared.
@@ -36,19 +41,18 @@ export function reviveFunction(text: string, options: ReviveOptions): Callable {
     ...scope,
   };
   const parameters = Object.keys(variables);
-  const form = formOf(text) ?? "expression";
+  const form = formOf(text) === "method" ? "method" : "expression";
   // The text begins in line 1, so that stacks count its own lines.
-  const factory = evaluate(
-    `(${parameters})=>{${body(text, form, name, variables)}}` +
-      `\n//# sourceURL=${sourceName(name, base)}`,
-  ) as (...values: unknown[]) => unknown;
+  const code = `(${parameters})=>{${body(text, form, name, variables)}}` +
+    `\n//# sourceURL=${sourceName(name, base)}`;
+  const factory = factories.get(code, () => evaluate(code) as Factory);
   const made = factory(...Object.values(variables));
   return form === "method" ? onlyValueOf(made as object) : made as Callable;
 }
 
 function body(
   text: string,
-  form: "expression" | "method",
+  form: TextForm,
   name: string,
   variables: object,
 ): string {
@@ -115,7 +119,7 @@ export function checkClosure(
   checkNames(Object.keys(closure));
 }
 
-function isPlainObject(value: unknown): boolean {
+function isPlainObject(value: unknown): value is object {
   if (typeof value !== "object" || value === null) return false;
   const prototype = Object.getPrototypeOf(value);
   // The prototype of a plain object of another realm has none in turn.

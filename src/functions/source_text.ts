@@ -60,7 +60,7 @@ function check(source: string, fn: Callable): Verdict {
   }
   const text = withPlainName(source, fn.name);
   const form = formOf(text);
-  if (form === undefined) return { reason: reasonAgainst(text) };
+  if (form === "none") return { reason: reasonAgainst(text) };
   if (form === "method" && isAccessor(text)) {
     return { reason: "it is a getter or setter: wrap it in an arrow function" };
   }
@@ -104,11 +104,11 @@ function isAccessor(text: string): boolean {
 /** Why text that does not compile does not. */
 function reasonAgainst(text: string): string {
   const withoutMeta = text.replace(/\bimport\s*\.\s*meta\b/g, "importMeta");
-  if (formOf(withoutMeta)) {
+  if (formOf(withoutMeta) !== "none") {
     return `it uses 'import.meta', which only a module has: ${BY_REFERENCE}`;
   }
   const withoutPrivate = text.replace(/#(?=[\p{ID_Start}$_])/gu, "_");
-  if (formOf(withoutPrivate)) {
+  if (formOf(withoutPrivate) !== "none") {
     return `it uses private names of the class around it: ${BY_REFERENCE}`;
   }
   const { message } = syntaxErrorOf(text, "expression")!;

@@ -13,7 +13,10 @@ import { within, withResolvers } from "../promises.ts";
 interface BunWorker {
   onmessage: (event: { data: unknown }) => void;
   onerror: (event: { message: string; preventDefault(): void }) => void;
-  addEventListener(type: "close", listener: (e: { code?: number }) => void): void;
+  addEventListener(
+    type: "close",
+    listener: (e: { code?: number }) => void,
+  ): void;
   postMessage(message: unknown, transfer: ArrayBuffer[]): void;
   ref(): void;
   unref(): void;
@@ -115,6 +118,7 @@ export const bun: Runtime = {
   startThread,
   typescriptLoader: () => undefined,
   importFrom,
+  unrefTimer: (timer) => (timer as { unref(): void }).unref(),
   builtin,
 };
 

@@ -71,6 +71,8 @@ export interface Runtime {
     base: string | undefined,
     options?: ImportCallOptions,
   ): Promise<unknown>;
+  /** Lets a timer not keep the program alive. */
+  unrefTimer(timer: unknown): void;
   /** A module of the runtime's Node layer, without an import statement. */
   builtin<T>(name: string): T;
 }

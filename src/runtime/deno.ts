@@ -48,7 +48,10 @@ interface DenoScope {
   close(): void;
   onmessage: (event: { data: unknown }) => void;
   postMessage(message: unknown, transfer: ArrayBuffer[]): void;
-  addEventListener(type: string, listener: (event: ErrorEventLike) => void): void;
+  addEventListener(
+    type: string,
+    listener: (event: ErrorEventLike) => void,
+  ): void;
 }
 
 const scope = globalThis as unknown as DenoScope;
@@ -192,6 +195,7 @@ export const deno: Runtime = {
   startThread,
   typescriptLoader: () => undefined,
   importFrom,
+  unrefTimer: (timer) => scope.Deno.unrefTimer(timer),
   builtin,
 };
 

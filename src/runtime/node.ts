@@ -6,7 +6,7 @@ import type {
   WorkerRuntime,
 } from "./contract.ts";
 import { dataUrl } from "./data_url.ts";
-import { withResolvers, within } from "../promises.ts";
+import { within, withResolvers } from "../promises.ts";
 
 // --- types ---
 
@@ -68,10 +68,13 @@ function importerAt(base: string): Importer {
     const { fileURLToPath } = builtin<{ fileURLToPath(url: string): string }>(
       "node:url",
     );
-    importer = new Script("(specifier, options) => import(specifier, options)", {
-      filename: base.startsWith("file:") ? fileURLToPath(base) : base,
-      importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-    }).runInThisContext() as Importer;
+    importer = new Script(
+      "(specifier, options) => import(specifier, options)",
+      {
+        filename: base.startsWith("file:") ? fileURLToPath(base) : base,
+        importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+      },
+    ).runInThisContext() as Importer;
     importers.set(base, importer);
   }
   return importer;
@@ -149,13 +152,15 @@ function typescriptLoader(): string | undefined {
 export const node: Runtime = {
   name: "node",
   capabilities,
-  isMainThread: () => builtin<WorkerThreads>("node:worker_threads").isMainThread,
+  isMainThread: () =>
+    builtin<WorkerThreads>("node:worker_threads").isMainThread,
   cpuCount: () =>
     builtin<{ availableParallelism(): number }>("node:os")
       .availableParallelism(),
   startThread,
   typescriptLoader,
   importFrom,
+  unrefTimer: (timer) => (timer as { unref(): void }).unref(),
   builtin,
 };
 

@@ -1,4 +1,4 @@
-import { packError, type PackedError, unpackError } from "./errors.ts";
+import { type PackedError, packError, unpackError } from "./errors.ts";
 import { type ListPayload, packEach, packList, unpackList } from "./list.ts";
 import { pack, type Packed, unpack } from "./values.ts";
 

@@ -12,14 +12,22 @@
  *   chunk back. From TAKEN the owner may set SKIP: the worker ends the task
  *   at hand and leaves the rest. As the sequence number is part of the word,
  *   a chunk whose slot has been given to a later one counts as revoked.
- * - word 1: how many tasks of the chunk have begun. Written by the worker
- *   alone, plainly: the owner reads it when the worker is gone, or as a hint.
+ * - word 1: twice the number of tasks of the chunk that have begun, plus one
+ *   when the chunk has ended. Written by the worker alone.
+ *
+ * A worker that is about to begin a task writes word 1 and then looks at
+ * word 0; an owner that skips the rest writes word 0 and then looks at word
+ * 1. Both are sequentially consistent, so that one of them sees the other: a
+ * task that the owner does not count as begun does not run.
  *
  * @module
  */
 
 /** Chunks that a worker can hold at most. */
 export const SLOTS = 1024;
+
+/** The word after all slots: whether the worker runs its init function. */
+const INIT_WORD = SLOTS * 2;
 
 const OFFERED = 0;
 const TAKEN = 1;
@@ -31,7 +39,7 @@ export type ControlBlock = Int32Array;
 
 /** Makes the control words of one worker, on shared memory. */
 export function createControl(): ControlBlock {
-  return new Int32Array(new SharedArrayBuffer(SLOTS * 2 * 4));
+  return new Int32Array(new SharedArrayBuffer((SLOTS * 2 + 1) * 4));
 }
 
 function slotOf(sequence: number): number {
@@ -84,9 +92,35 @@ export function skipRest(control: ControlBlock, sequence: number): void {
   );
 }
 
-/** Worker: whether the chunk is still wanted. */
-export function isWanted(control: ControlBlock, sequence: number): boolean {
-  return Atomics.load(control, slotOf(sequence)) === word(sequence, TAKEN);
+/**
+ * Worker: begins the task at `index`. False when the chunk is wanted no
+ * more, and the task must not run.
+ */
+export function beginTask(
+  control: ControlBlock,
+  sequence: number,
+  index: number,
+): boolean {
+  const slot = slotOf(sequence);
+  Atomics.store(control, slot + 1, (index + 1) * 2);
+  if (Atomics.load(control, slot) === word(sequence, TAKEN)) return true;
+  Atomics.store(control, slot + 1, index * 2);
+  return false;
+}
+
+/** Worker: the chunk has ended, and none of its tasks runs any more. */
+export function endTasks(control: ControlBlock, sequence: number): void {
+  Atomics.or(control, slotOf(sequence) + 1, 1);
+}
+
+/** Worker: whether it runs its init function. */
+export function setInitialising(control: ControlBlock, on: boolean): void {
+  Atomics.store(control, INIT_WORD, on ? 1 : 0);
+}
+
+/** Owner: whether the worker runs its init function. */
+export function isInitialising(control: ControlBlock): boolean {
+  return Atomics.load(control, INIT_WORD) === 1;
 }
 
 /** Owner: whether the worker has begun the chunk. */
@@ -95,16 +129,15 @@ export function hasBegun(control: ControlBlock, sequence: number): boolean {
   return state === word(sequence, TAKEN) || state === word(sequence, SKIP);
 }
 
-/** Worker: notes that `count` tasks of the chunk have begun. */
-export function setBegun(
+/**
+ * Owner: how far a chunk that the worker has begun is: the number of tasks
+ * that have begun, and whether the last of them is over. Changes with every
+ * task.
+ */
+export function progressOf(
   control: ControlBlock,
   sequence: number,
-  count: number,
-): void {
-  control[slotOf(sequence) + 1] = count;
-}
-
-/** Owner: how many tasks of the chunk have begun. */
-export function begunCount(control: ControlBlock, sequence: number): number {
-  return control[slotOf(sequence) + 1]!;
+): { begun: number; ended: boolean } {
+  const word = Atomics.load(control, slotOf(sequence) + 1);
+  return { begun: word >> 1, ended: (word & 1) === 1 };
 }

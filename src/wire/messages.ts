@@ -53,6 +53,10 @@ export interface ChunkMode {
    * and a failure does not end the chunk.
    */
   isolated: boolean;
+  /** The time that a task may take, in ms. */
+  taskTimeout: number | undefined;
+  /** Whether the worker itself must keep that time. */
+  timesItself: boolean;
 }
 
 // Owner to worker.
@@ -106,8 +110,16 @@ export type FromWorker =
   ]
   /** A task threw, and with it ended a chunk that is not isolated. */
   | [typeof FAILED, sequence: number, taskIndex: number, PackedError]
-  /** The function or the worker's init function failed: no task can run. */
-  | [typeof UNRUNNABLE, sequence: number, PackedError]
+  /**
+   * No task of the chunk can run: its function cannot be had, or the worker's
+   * init function failed.
+   */
+  | [
+    typeof UNRUNNABLE,
+    sequence: number,
+    PackedError,
+    stage: "function" | "workerInit",
+  ]
   /** User code ends the worker. */
   | [typeof EXITING, exitCode: number]
   /** An error that nobody caught. */

@@ -1,10 +1,6 @@
 import type { Codec } from "../wire/codec.ts";
 import type { PackedError } from "../wire/errors.ts";
-import {
-  type ControlBlock,
-  isWanted,
-  setBegun,
-} from "../wire/control.ts";
+import { beginTask, type ControlBlock, endTasks } from "../wire/control.ts";
 import {
   type ChunkMode,
   FAILED,
@@ -12,6 +8,7 @@ import {
   type FromWorker,
   RESULTS,
 } from "../wire/messages.ts";
+import { LONGEST_TIMER, timeoutError } from "../timeouts.ts";
 import { explainCloneFailure } from "../wire/values.ts";
 import type { Gate } from "./gate.ts";
 
@@ -46,6 +43,7 @@ export class ChunkRun {
   readonly #packError: (error: unknown) => PackedError;
   readonly #control: ControlBlock;
   readonly #codec: Codec;
+  readonly #workerId: number;
   readonly #post: Post;
   /** Results of consecutive tasks that have not been reported. */
   #results: unknown[] = [];
@@ -62,6 +60,7 @@ export class ChunkRun {
     packError: (error: unknown) => PackedError,
     control: ControlBlock,
     codec: Codec,
+    workerId: number,
     post: Post,
   ) {
     this.#sequence = sequence;
@@ -71,22 +70,24 @@ export class ChunkRun {
     this.#packError = packError;
     this.#control = control;
     this.#codec = codec;
+    this.#workerId = workerId;
     this.#post = post;
   }
 
   /** Runs one task after the other. */
   async runInOrder(): Promise<void> {
-    const { isolated } = this.#mode;
+    const { isolated, timesItself } = this.#mode;
     const count = this.#elements.length;
     let lastYield = performance.now();
     let stride = 1;
     let untilCheck = 1;
     for (let i = 0; i < count; i++) {
-      if (!isWanted(this.#control, this.#sequence)) break;
       if (isolated) this.flush();
-      setBegun(this.#control, this.#sequence, i + 1);
+      if (!beginTask(this.#control, this.#sequence, i)) break;
       try {
-        const value = this.#task(this.#elements[i]);
+        const value = timesItself
+          ? this.#runTimed(i)
+          : this.#task(this.#elements[i]);
         this.#results.push(isThenable(value) ? await value : value);
       } catch (error) {
         if (!isolated) return this.#fail(i, error);
@@ -121,12 +122,11 @@ export class ChunkRun {
     };
     for (let i = 0; i < count; i++) {
       await gate.hasRoom(this.#mode.concurrency);
-      if (!isWanted(this.#control, this.#sequence)) {
+      if (!beginTask(this.#control, this.#sequence, i)) {
         ended += count - i;
         if (ended === count) this.#report(true);
         return;
       }
-      setBegun(this.#control, this.#sequence, i + 1);
       gate.enter();
       this.#runOne(i).then(
         (value) => end(i, () => this.#results.push(value)),
@@ -143,9 +143,34 @@ export class ChunkRun {
     if (this.#results.length > 0) this.#report(false);
   }
 
-  // deno-lint-ignore require-await
   async #runOne(index: number): Promise<unknown> {
-    return this.#task(this.#elements[index]);
+    return await (this.#mode.timesItself
+      ? this.#runTimed(index)
+      : this.#task(this.#elements[index]));
+  }
+
+  /** Runs a task and rejects when it has taken, or takes, too long. */
+  async #runTimed(index: number): Promise<unknown> {
+    const timeout = this.#mode.taskTimeout!;
+    const start = performance.now();
+    const value = this.#task(this.#elements[index]);
+    const left = timeout - (performance.now() - start);
+    if (left <= 0) throw this.#timeoutError(timeout);
+    if (!isThenable(value)) return value;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const end = () => reject(this.#timeoutError(timeout));
+      timer = setTimeout(end, Math.min(left, LONGEST_TIMER));
+    });
+    try {
+      return await Promise.race([value, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #timeoutError(timeout: number): Error {
+    return timeoutError("task", timeout, this.#workerId);
   }
 
   #addFailure(index: number, error: unknown): void {
@@ -154,6 +179,7 @@ export class ChunkRun {
   }
 
   #fail(index: number, error: unknown): void {
+    endTasks(this.#control, this.#sequence);
     this.#post([FAILED, this.#sequence, index, this.#packError(error)]);
   }
 
@@ -164,6 +190,7 @@ export class ChunkRun {
     this.#first += results.length;
     this.#results = [];
     this.#failures = [];
+    if (final) endTasks(this.#control, this.#sequence);
     try {
       this.#send(first, results, failures, final);
     } catch {

@@ -1,9 +1,6 @@
-import {
-  helpfulReferenceError,
-  reviveFunction,
-} from "../functions/revive.ts";
+import { helpfulReferenceError, reviveFunction } from "../functions/revive.ts";
 import type { Codec } from "../wire/codec.ts";
-import { begin } from "../wire/control.ts";
+import { begin, setInitialising } from "../wire/control.ts";
 import {
   CHUNK,
   DEFINE,
@@ -133,9 +130,14 @@ export class Runner {
     try {
       known.callable ??= await this.#find(known.definition);
       task = this.#bind(known.callable);
+    } catch (error) {
+      post([UNRUNNABLE, sequence, codec.packError(error), "function"]);
+      return;
+    }
+    try {
       if (!this.#isInitialised) await this.#initialise();
     } catch (error) {
-      post([UNRUNNABLE, sequence, codec.packError(error)]);
+      post([UNRUNNABLE, sequence, codec.packError(error), "workerInit"]);
       return;
     }
     const run = new ChunkRun(
@@ -146,6 +148,7 @@ export class Runner {
       (error) => codec.packError(explain(known.definition, error)),
       this.#setup.control,
       codec,
+      this.#setup.workerId,
       post,
     );
     if (mode.concurrency > 1) {
@@ -159,8 +162,14 @@ export class Runner {
   }
 
   async #initialise(): Promise<void> {
-    await this.#callLifecycle(this.#setup.workerInit);
-    this.#isInitialised = true;
+    const { workerInit, control } = this.#setup;
+    setInitialising(control, true);
+    try {
+      await this.#callLifecycle(workerInit);
+      this.#isInitialised = true;
+    } finally {
+      setInitialising(control, false);
+    }
   }
 
   async #stop(): Promise<void> {

@@ -1,0 +1,49 @@
+import { WorkerDiedError } from "./errors.ts";
+import { withoutFrames } from "./timeouts.ts";
+import { formatArguments } from "./format.ts";
+import type { WorkerEnd } from "./runtime/contract.ts";
+import type { Chunk } from "./task_source.ts";
+
+/**
+ * Leads the stack of an error on to where its task was called: adds a line
+ * for the worker and the arguments, and the frames of the call.
+ */
+export function leadOn(
+  error: unknown,
+  workerId: number,
+  chunk: Chunk,
+  index: number | undefined,
+): unknown {
+  if (!(error instanceof Error)) return error;
+  const args = index === undefined
+    ? ""
+    : ` with arguments (${formatArguments(chunk.elements[index])})`;
+  const { frames } = chunk.source.callerOf(chunk, index ?? 0);
+  const { stack = String(error) } = error;
+  try {
+    error.stack = `${stack}\n    at worker ${workerId}${args}\n${frames}`
+      .trimEnd();
+  } catch {
+    // A frozen error that passed by reference: better without than lost.
+  }
+  return error;
+}
+
+/** The error for tasks of a worker that is gone. */
+export function deathError(workerId: number, end: WorkerEnd): Error {
+  const { exitCode, signal, error } = end;
+  const how = signal !== undefined
+    ? `was ended by ${signal}`
+    : exitCode !== undefined
+    ? `ended with exit code ${exitCode}`
+    : "ended";
+  const why = error instanceof Error ? `: ${error.message}` : "";
+  return withoutFrames(
+    new WorkerDiedError(`Worker ${workerId} ${how}${why}`, {
+      workerId,
+      ...exitCode !== undefined && { exitCode },
+      ...signal !== undefined && { signal },
+      ...error !== undefined && { cause: error },
+    }),
+  );
+}

@@ -1,0 +1,118 @@
+import { runtime } from "./runtime/detect.ts";
+import { type ControlBlock, hasBegun, progressOf } from "./wire/control.ts";
+
+/** The shortest and the longest time between two looks, in ms. */
+const SHORTEST = 1;
+const LONGEST = 100;
+
+/** Looks that a timeout is divided into. */
+const LOOKS = 16;
+
+/** What is watched: the tasks of a chunk, or one step of a worker's life. */
+interface Watch {
+  readonly timeout: number;
+  /** A number that changes with every step; undefined while none runs. */
+  step(): number | undefined;
+  readonly onOverrun: () => void;
+  seen: number | undefined;
+  since: number;
+}
+
+/**
+ * Finds steps that take too long, without a timer for each: it looks now and
+ * then how far the worker is, by the words that the worker writes anyway. A
+ * step is late when it has been seen unfinished for the whole timeout, so
+ * none is ever stopped early, and it is found late by two looks at most.
+ */
+export class Watchdog {
+  readonly #control: ControlBlock;
+  readonly #watches = new Map<number, Watch>();
+  #timer: unknown;
+
+  constructor(control: ControlBlock) {
+    this.#control = control;
+  }
+
+  /** Watches each task of a chunk. */
+  watchTasks(sequence: number, timeout: number, onOverrun: () => void): void {
+    const control = this.#control;
+    this.#watch(sequence, timeout, onOverrun, () => {
+      if (!hasBegun(control, sequence)) return undefined;
+      const { begun, ended } = progressOf(control, sequence);
+      return ended || begun === 0 ? undefined : begun;
+    });
+  }
+
+  /** Watches one step; `isRunning` tells whether it has begun and not ended. */
+  watchStep(
+    key: number,
+    timeout: number,
+    onOverrun: () => void,
+    isRunning: () => boolean,
+  ): void {
+    this.#watch(key, timeout, onOverrun, () => isRunning() ? 1 : undefined);
+  }
+
+  /** What was watched has ended, or has given a sign of life. */
+  touch(key: number): void {
+    const watch = this.#watches.get(key);
+    if (watch) watch.seen = undefined;
+  }
+
+  /** What was watched has ended. */
+  unwatch(key: number): void {
+    this.#watches.delete(key);
+  }
+
+  /** Watches nothing any more. */
+  stop(): void {
+    this.#watches.clear();
+    clearTimeout(this.#timer as number);
+    this.#timer = undefined;
+  }
+
+  #watch(
+    key: number,
+    timeout: number,
+    onOverrun: () => void,
+    step: () => number | undefined,
+  ): void {
+    this.#watches.set(key, {
+      timeout,
+      step,
+      onOverrun,
+      seen: undefined,
+      since: 0,
+    });
+    if (this.#timer === undefined) this.#schedule();
+  }
+
+  #schedule(): void {
+    let interval = LONGEST;
+    for (const { timeout } of this.#watches.values()) {
+      interval = Math.min(interval, Math.max(SHORTEST, timeout / LOOKS));
+    }
+    this.#timer = setTimeout(() => this.#look(), interval);
+    // What is watched keeps the program alive; looking at it does not.
+    runtime.unrefTimer(this.#timer);
+  }
+
+  #look(): void {
+    this.#timer = undefined;
+    const now = performance.now();
+    const late: Watch[] = [];
+    for (const watch of this.#watches.values()) {
+      const step = watch.step();
+      if (step === undefined || step !== watch.seen) {
+        watch.seen = step;
+        watch.since = now;
+      } else if (now - watch.since >= watch.timeout) {
+        late.push(watch);
+      }
+    }
+    // The timer goes on while there is something to watch, and then ends:
+    // a chunk costs no timer of its own.
+    if (this.#watches.size > 0) this.#schedule();
+    for (const watch of late) watch.onOverrun();
+  }
+}

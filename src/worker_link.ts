@@ -1,0 +1,92 @@
+import type { FunctionHandle } from "./functions/registry.ts";
+import type { WorkerEnd, WorkerPort } from "./runtime/contract.ts";
+import type { Starter } from "./start/contract.ts";
+import type { Chunk } from "./task_source.ts";
+import type { Codec } from "./wire/codec.ts";
+import { type ControlBlock, createControl, offer } from "./wire/control.ts";
+import {
+  CHUNK,
+  DEFINE,
+  FORGET,
+  type FromWorker,
+  SETUP,
+  STOP,
+  type ToWorker,
+  type WorkerSetup,
+} from "./wire/messages.ts";
+
+/** What comes from a worker. */
+export interface LinkEvents {
+  onMessage(message: FromWorker): void;
+  /** The worker is gone, though nobody told it to go. */
+  onEnd(end: WorkerEnd): void;
+}
+
+/** The line to one worker: what is said, and in which form. */
+export class WorkerLink {
+  /** The words of memory shared with the worker. */
+  readonly control: ControlBlock = createControl();
+  /** How values travel. */
+  readonly codec: Codec;
+  readonly #port: WorkerPort;
+  /** Functions that the worker knows, by ID. */
+  readonly #known = new Set<number>();
+
+  /** Starts a worker. */
+  constructor(
+    setup: Omit<WorkerSetup, "control">,
+    starter: Starter,
+    events: LinkEvents,
+  ) {
+    this.codec = starter.codec;
+    this.#port = starter.start({
+      onMessage: (message) => events.onMessage(message as FromWorker),
+      onEnd: (end) => events.onEnd(end),
+    });
+    this.#post([SETUP, { ...setup, control: this.control }]);
+  }
+
+  /** Sends a chunk. Throws when its elements cannot be sent. */
+  sendChunk(sequence: number, chunk: Chunk): void {
+    const { handle, elements, mode } = chunk;
+    const { payload, transfer } = this.codec.packList(elements);
+    this.#define(handle);
+    offer(this.control, sequence);
+    this.#post([CHUNK, sequence, handle.id, mode, payload], transfer);
+  }
+
+  /** The worker may forget a function. */
+  forget(functionId: number): void {
+    if (this.#known.delete(functionId)) this.#post([FORGET, functionId]);
+  }
+
+  /** Tells the worker to end. It must hold no chunk. */
+  stop(): void {
+    this.#post([STOP]);
+  }
+
+  /** Whether the worker keeps the program alive. */
+  keepAlive(on: boolean): void {
+    this.#port.keepAlive(on);
+  }
+
+  /** Stops the worker at once. */
+  terminate(): Promise<void> {
+    return this.#port.terminate();
+  }
+
+  /** Waits at most `grace` ms until a worker ends that was told to. */
+  waitForEnd(grace: number): Promise<void> {
+    return this.#port.waitForEnd(grace);
+  }
+
+  #define(handle: FunctionHandle): void {
+    if (this.#known.has(handle.id)) return;
+    this.#post([DEFINE, handle.id, handle.definition]);
+    this.#known.add(handle.id);
+  }
+
+  #post(message: ToWorker, transfer: ArrayBuffer[] = []): void {
+    this.#port.post(message, transfer);
+  }
+}
