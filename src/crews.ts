@@ -5,6 +5,7 @@ import { type FunctionHandle, FunctionRegistry } from "./functions/registry.ts";
 import { runtime } from "./runtime/detect.ts";
 import { starterOf } from "./start/starters.ts";
 import type { StartMethod } from "./types.ts";
+import type { WorkerSetup } from "./wire/messages.ts";
 import type { Starter } from "./start/contract.ts";
 import type { Limits, TaskSource } from "./task_source.ts";
 
@@ -19,6 +20,7 @@ export interface PoolSettings {
   orderTasks: boolean;
   readonly limits: Limits;
   readonly idleTimeout: number | undefined;
+  readonly preload: WorkerSetup["preload"];
 }
 
 /** Functions that run when a worker begins and ends. */
@@ -199,7 +201,7 @@ export class Crews {
   }
 
   #create(key: CrewKey, handles: LifecycleHandles): Entry {
-    const { nJobs, sharedObjects, passWorkerId, useWorkerState } =
+    const { nJobs, sharedObjects, passWorkerId, useWorkerState, preload } =
       this.#settings;
     const { codec } = this.#starter;
     const limits: CrewLimits = {
@@ -216,6 +218,7 @@ export class Crews {
           : { packed: codec.pack(sharedObjects, "'sharedObjects'") },
         workerInit: handles.workerInit?.definition,
         workerExit: handles.workerExit?.definition,
+        preload,
         typescriptLoader: runtime.typescriptLoader(),
       },
       limits,

@@ -88,6 +88,11 @@ export interface WorkerPoolOptions<
    * starts them again.
    */
   idleTimeout?: number;
+  /**
+   * Modules that each worker imports when it starts: URLs, or specifiers as
+   * the module would import them that makes the pool.
+   */
+  preload?: readonly (string | URL)[];
 }
 
 /** Options of `apply()` and `applyAsync()`. */
@@ -332,6 +337,7 @@ const POOL_OPTIONS = [
   "workerLifespan",
   ...TIMEOUTS,
   "idleTimeout",
+  "preload",
 ];
 
 /** Checks the options of a pool. */
@@ -349,6 +355,16 @@ export function checkPoolOptions(options: unknown): void {
   checkInteger(action, "workerLifespan", given.workerLifespan, 1);
   checkDuration(action, "idleTimeout", given.idleTimeout);
   checkTimeouts(action, given);
+  checkPreload(action, given.preload);
+}
+
+function checkPreload(action: string, preload: unknown): void {
+  if (preload === undefined) return;
+  const isSpecifier = (entry: unknown) =>
+    typeof entry === "string" || entry instanceof URL;
+  if (Array.isArray(preload) && preload.every(isSpecifier)) return;
+  const rule = "an array of module specifiers or URLs";
+  throw new TypeError(message(action, "preload", rule, preload));
 }
 
 /** Checks a boolean option of a pool, or of one of its setters. */

@@ -96,6 +96,7 @@ export class WorkerPool<
     > = {},
   ) {
     checkPoolOptions(options);
+    const caller = captureCaller(new.target);
     const { startMethod = "threading" } = options;
     this.#settings = {
       nJobs: workerCount(startMethod, options.nJobs ?? runtime.cpuCount()),
@@ -107,9 +108,12 @@ export class WorkerPool<
       orderTasks: options.orderTasks ?? false,
       limits: limitsOf(options),
       idleTimeout: options.idleTimeout,
+      preload: (options.preload ?? []).map((entry) => ({
+        specifier: String(entry),
+        base: caller.url,
+      })),
     };
     this.#crews = new Crews(this.#settings);
-    const caller = captureCaller(new.target);
     this.#lifecycle = this.#lifecycleOf(options, caller);
     const worker = currentWorker();
     if (worker && !worker.isInTask()) this.#inertIn = worker;

@@ -25,6 +25,7 @@ import {
   STOPPED,
   STRAY,
   UNRUNNABLE,
+  UNSTARTABLE,
   type WorkerSetup,
 } from "./wire/messages.ts";
 import { WorkerLink } from "./worker_link.ts";
@@ -296,6 +297,9 @@ export class PoolWorker {
         return this.#failTask(message[1], message[2], message[3]);
       case UNRUNNABLE:
         return this.#failChunk(message[1], message[2], message[3]);
+      case UNSTARTABLE:
+        this.#link.terminate();
+        return this.#end({ error: this.#link.codec.unpackError(message[1]) });
       case EXITING:
         this.#link.terminate();
         return this.#end({ exitCode: message[1] });

@@ -1,4 +1,4 @@
-import { baseOfSource } from "./source_name.ts";
+import { baseOfSource, isSource } from "./source_name.ts";
 
 // deno-lint-ignore ban-types
 type Callable = Function;
@@ -31,8 +31,8 @@ interface Stacks {
 
 const stacks = Error as unknown as Stacks;
 
-/** The frames that a call is expected to have above the caller, and one. */
-const FRAMES_NEEDED = 4;
+/** Frames enough for those of this library and the caller. */
+const FRAMES_NEEDED = 8;
 
 /**
  * Takes note of the stack, for little: V8 and JavaScriptCore make text of it
@@ -137,10 +137,15 @@ class LazyCaller implements Caller {
 
 function urlOf(sites: CallSite[]): string | undefined {
   for (const site of sites) {
-    // Only the first is a URL on Deno; Bun and CommonJS have paths in both.
-    const script = site.getScriptNameOrSourceURL?.() ?? site.getFileName();
-    const url = script && urlOfScript(script);
-    if (url) return url;
+    // Deno applies source maps to the second, which a bundle may lack; a
+    // comment in the file may have changed the first.
+    const names = [site.getScriptNameOrSourceURL?.(), site.getFileName()];
+    for (const name of names) {
+      if (!name) continue;
+      if (isSource(name)) return baseOfSource(name);
+      const url = urlOfScript(name);
+      if (url) return url;
+    }
   }
   return undefined;
 }
@@ -158,9 +163,11 @@ function textOf(
     // A formatter of the user's.
   }
   if (typeof text !== "string") {
-    return sites.map((site) => `    at ${site}`).join("\n");
+    text = sites.map((site) => `    at ${site}`).join("\n");
   }
-  return text.slice(Math.max(0, text.search(/^ +at /m)));
+  const lines = (text as string).replace(/^[^]*?(?=^ +at )/m, "");
+  // The text of a whole worker would stand there.
+  return lines.replace(/\bdata:[\w/;=+-]+,[^\s:)]+/g, "data:…");
 }
 
 /** What programs without a file are called: they cannot be imported. */
@@ -169,9 +176,9 @@ const NO_FILE = /\/(?:\[eval\d*\]|\[stdin\]|\$deno\$\w+\.\w+)$/;
 /** The URL of a module that can be imported, from what a frame calls it. */
 export function urlOfScript(name: string): string | undefined {
   if (NO_FILE.test(name)) return undefined;
-  if (/^(?:file|https?|data|blob):/.test(name)) return name;
-  if (/^(?:\/|\\\\|[A-Za-z]:[/\\])/.test(name)) return fileUrl(name);
-  return baseOfSource(name);
+  // Not data: or blob: URLs: workers, this library's too, start from those.
+  if (/^(?:file|https?):/.test(name)) return name;
+  return /^(?:\/|\\\\|[A-Za-z]:[/\\])/.test(name) ? fileUrl(name) : undefined;
 }
 
 /** The URL of an absolute path, of Windows too. */

@@ -1,7 +1,7 @@
 import type { FunctionDefinition } from "../wire/messages.ts";
 import type { Codec } from "../wire/codec.ts";
 import type { Caller } from "./caller.ts";
-import { rewriteImports } from "./imports.ts";
+import { rewriteImports, usesImports } from "./imports.ts";
 import { referenceOf } from "./reference.ts";
 import { checkClosure } from "./revive.ts";
 import { functionText } from "./source_text.ts";
@@ -96,7 +96,7 @@ export class FunctionRegistry {
     const source = functionText(fn, label);
     const text = rewriteImports(source);
     // Only import() needs to know the module, and finding it takes time.
-    const base = text === source ? undefined : caller.url;
+    const base = usesImports(text) ? caller.url : undefined;
     const { name } = fn;
     if (closure === undefined) {
       const key = `${base} ${name} ${text}`;

@@ -129,6 +129,9 @@ function isPlainObject(value: unknown): value is object {
 /** What V8 and JavaScriptCore say of a variable that does not exist. */
 const MISSING = /^(?:(\S+) is not defined|Can't find variable: (\S+))$/;
 
+/** What vitest and esbuild make of the names of imports. */
+const GENERATED = /^(?:__vite_ssr_import_|import_)/;
+
 /**
  * Rewrites the message of an error that a function sent by value threw, if it
  * says that a variable is missing: the same text on all runtimes, which names
@@ -141,12 +144,15 @@ export function helpfulReferenceError(error: unknown): void {
     if (!found || !isThrownByText(error)) return;
     const { message, stack } = error;
     const name = found[1] ?? found[2]!;
+    const passed = GENERATED.test(name)
+      ? "what it needs as 'closure'"
+      : `it as closure: { ${name} }`;
     error.message =
       `${name} is not defined: a function sent to a worker by value sees its ` +
       "arguments, globals and 'closure', but neither variables nor imports " +
-      `of the module around it. Pass it as closure: { ${name} }, use await ` +
-      "import() inside the function, or send the function by reference with " +
-      "task() or importTasks()";
+      `of the module around it. Pass ${passed}, use await import() inside ` +
+      "the function, or send the function by reference with task() or " +
+      "importTasks()";
     if (typeof stack === "string") {
       error.stack = stack.replace(message, () => error.message);
     }

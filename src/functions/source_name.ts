@@ -32,7 +32,12 @@ export function mentionsSource(text: string): boolean {
   return text.includes(PREFIX);
 }
 
-/** The module that a revived function came from, if the name is of one. */
+/** Whether the name is that of a revived function. */
+export function isSource(name: string): boolean {
+  return sources.has(name);
+}
+
+/** The module that a revived function came from, if it is known. */
 export function baseOfSource(source: string): string | undefined {
   return sources.get(source);
 }

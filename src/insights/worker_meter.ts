@@ -30,6 +30,9 @@ interface Candidate {
  * Tasks that run one after the other are looked at in groups, as a look at
  * the clock may take longer than a task: see GroupSize. Each task of a group
  * counts with the group's mean.
+ *
+ * Times of waiting and of working do not overlap: time in which several tasks
+ * run counts once, and a worker that runs any is not waiting.
  */
 export class WorkerMeter {
   readonly #now: () => number;
@@ -39,16 +42,13 @@ export class WorkerMeter {
   #working = 0;
   #exit = 0;
   readonly #longest = new TopFive<Candidate>();
+  readonly #size = new GroupSize();
+  #functionId: number | undefined;
   /** The chunk whose tasks run one after the other. */
   #elements: ArrayLike<unknown> = [];
-  #functionId: number | undefined;
-  readonly #size = new GroupSize();
-  /** Index of the first task of the group, and when that began. */
-  #first = 0;
-  #groupBeganAt = 0;
-  /** Tasks of the group, and how many of them have not ended. */
-  #count = 0;
-  #left = 0;
+  /** How many of them had ended at the last look, and when that was. */
+  #ended = 0;
+  #lookedAt = 0;
   /** Tasks that run side by side, and since when there are any. */
   #running = 0;
   #runningSince = 0;
@@ -61,6 +61,7 @@ export class WorkerMeter {
 
   /** There is nothing to do. */
   beginWaiting(): void {
+    this.#settle();
     this.#isWaiting = true;
     this.#waitingSince = this.#now();
   }
@@ -81,56 +82,81 @@ export class WorkerMeter {
     this.#exit += elapsed;
   }
 
-  /** The tasks of a chunk are about to run, one after the other. */
-  beginTasks(elements: ArrayLike<unknown>, functionId: number): void {
-    // What is known of a function's tasks says nothing of another's.
-    if (functionId !== this.#functionId) this.#size.reset();
-    this.#functionId = functionId;
-    this.#elements = elements;
-    this.#first = 0;
-    this.resumeTasks();
-  }
-
-  /** One of them has ended, well or not. */
-  tick(): void {
-    if (--this.#left === 0) this.#look();
-  }
-
   /** One task, of whatever kind, has failed. */
   addFailure(): void {
     this.#nCompleted--;
   }
 
-  /** Until `resumeTasks()`, the worker does not work on a task. */
-  pauseTasks(): void {
-    this.#closeGroup(this.#count - this.#left, this.#now());
-    this.#count = this.#left = 0;
+  /**
+   * The tasks of a chunk are about to run, one after the other. Returns how
+   * many to run until `look()`.
+   */
+  beginTasks(elements: ArrayLike<unknown>, functionId: number): number {
+    // What is known of a function's tasks says nothing of another's.
+    if (functionId !== this.#functionId) this.#size.reset();
+    this.#functionId = functionId;
+    this.#elements = elements;
+    this.#ended = 0;
+    this.resumeTasks();
+    return this.#size.current;
+  }
+
+  /**
+   * So many tasks of the chunk have ended by now, well or not. Returns how
+   * many more to run until the next look.
+   */
+  look(ended: number, now: number): number {
+    const first = this.#ended;
+    const count = ended - first;
+    if (count > 0) {
+      const elapsed = now - this.#lookedAt;
+      const mean = elapsed / count;
+      this.#ended = ended;
+      this.#nCompleted += count;
+      this.#working += elapsed;
+      this.#size.next(count, elapsed);
+      for (let i = first; i < ended && this.#isLong(mean); i++) {
+        this.#note(mean, this.#elements[i]);
+      }
+    }
+    this.#lookedAt = now;
+    return this.#size.current;
+  }
+
+  /** Until `resumeTasks()`, the worker is not at these tasks. */
+  pauseTasks(ended: number): void {
+    this.look(ended, this.#now());
   }
 
   /** The worker goes on with the next task. */
   resumeTasks(): void {
-    this.#openGroup(this.#now());
+    this.#lookedAt = this.#now();
   }
 
-  /** All tasks of the chunk have ended that will run. */
-  endTasks(): void {
-    this.pauseTasks();
+  /** No more tasks of the chunk will run. */
+  endTasks(ended: number): void {
+    this.pauseTasks(ended);
     this.#elements = [];
   }
 
   /** Of tasks that run side by side, one begins: when, for `leaveTask()`. */
   enterTask(): number {
     const now = this.#now();
-    if (this.#running++ === 0) this.#runningSince = now;
+    if (this.#running === 0) {
+      this.#settle();
+      this.#runningSince = now;
+    }
+    this.#running++;
     return now;
   }
 
-  /** One of them has ended. Time in which several run counts once. */
+  /** One of them has ended, well or not. */
   leaveTask(element: unknown, beganAt: number): void {
-    const now = this.#settle();
+    this.#settle();
     this.#running--;
     this.#nCompleted++;
-    this.#consider(now - beganAt, element);
+    const duration = this.#now() - beganAt;
+    if (this.#isLong(duration)) this.#note(duration, element);
   }
 
   /**
@@ -139,19 +165,13 @@ export class WorkerMeter {
    */
   take(): WorkerInsightsDelta | undefined {
     this.#settle();
-    const longest: LongTask[] = [];
-    for (const [duration, candidate] of this.#longest.entries) {
-      if (candidate.untold === undefined) continue;
-      longest.push([duration, describeTask(candidate.untold.element)]);
-      candidate.untold = undefined;
-    }
     const delta: WorkerInsightsDelta = [
       this.#nCompleted,
       this.#init,
       this.#waiting,
       this.#working,
       this.#exit,
-      longest,
+      this.#takeLongest(),
     ];
     this.#nCompleted = 0;
     this.#init =
@@ -159,54 +179,40 @@ export class WorkerMeter {
       this.#working =
       this.#exit =
         0;
-    const isNothing = delta.every((part) => part === 0 || part === longest) &&
-      longest.length === 0;
+    const isNothing = delta.every((part) =>
+      typeof part === "number" ? part === 0 : part.length === 0
+    );
     return isNothing ? undefined : delta;
   }
 
-  #look(): void {
-    const now = this.#now();
-    this.#closeGroup(this.#count, now);
-    this.#openGroup(now);
+  #isLong(duration: number): boolean {
+    return duration > this.#longest.threshold;
   }
 
-  #openGroup(now: number): void {
-    this.#groupBeganAt = now;
-    this.#count = this.#left = this.#size.current;
+  #note(duration: number, element: unknown): void {
+    this.#longest.add(duration, { untold: { element } });
   }
 
-  #closeGroup(count: number, now: number): void {
-    if (count === 0) return;
-    const elapsed = now - this.#groupBeganAt;
-    const first = this.#first;
-    this.#first += count;
-    this.#nCompleted += count;
-    this.#working += elapsed;
-    this.#size.next(count, elapsed);
-    const mean = elapsed / count;
-    for (let i = 0; i < count && mean > this.#longest.threshold; i++) {
-      this.#consider(mean, this.#elements[first + i]);
+  #takeLongest(): LongTask[] {
+    const longest: LongTask[] = [];
+    for (const [duration, candidate] of this.#longest.entries) {
+      if (candidate.untold === undefined) continue;
+      longest.push([duration, describeTask(candidate.untold.element)]);
+      candidate.untold = undefined;
     }
-  }
-
-  /** Notes a task if it is among the longest. */
-  #consider(duration: number, element: unknown): void {
-    if (duration > this.#longest.threshold) {
-      this.#longest.add(duration, { untold: { element } });
-    }
+    return longest;
   }
 
   /** Adds the time until now to what the worker is at. */
-  #settle(): number {
-    const now = this.#now();
+  #settle(): void {
     if (this.#running > 0) {
+      const now = this.#now();
       this.#working += now - this.#runningSince;
-      this.#runningSince = now;
-      this.#waitingSince = now;
+      this.#runningSince = this.#waitingSince = now;
     } else if (this.#isWaiting) {
+      const now = this.#now();
       this.#waiting += now - this.#waitingSince;
       this.#waitingSince = now;
     }
-    return now;
   }
 }

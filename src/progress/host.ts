@@ -25,23 +25,16 @@ interface NodeProcess {
   off(event: "exit", listener: () => void): void;
 }
 
-interface NodeTimers {
-  setInterval(callback: () => void, ms: number): { unref(): void };
-  clearInterval(timer: unknown): void;
-}
-
 /** The host of bars on this runtime: they go to stderr. */
 export function runtimeHost(): ProgressHost {
   const program = runtime.builtin<NodeProcess>("node:process");
-  // The global timers of some runtimes are numbers, which have no `unref()`.
-  const timers = runtime.builtin<NodeTimers>("node:timers");
   return {
     stream: program.stderr,
     now: () => performance.now(),
     every(ms, callback) {
-      const timer = timers.setInterval(callback, ms);
-      timer.unref();
-      return () => timers.clearInterval(timer);
+      const timer = setInterval(callback, ms);
+      runtime.unrefTimer(timer);
+      return () => clearInterval(timer);
     },
     atExit(callback) {
       program.on("exit", callback);

@@ -37,7 +37,7 @@ function up(lines: number): string {
 export class Screen {
   readonly #terminal: ProgressTerminal;
   readonly #atExit: ProgressHost["atExit"];
-  #lines: (Line | undefined)[] = [];
+  readonly #lines = new Map<number, Line>();
   #cancelExit: (() => void) | undefined;
 
   /** A screen that starts at the line of the cursor. */
@@ -48,11 +48,10 @@ export class Screen {
 
   /** Takes the first line from `position` on that has no open bar. */
   open(position = 0): BarPlace {
-    while (this.#lines[position]?.isOpen) position++;
-    const left = this.#lines[position];
+    while (this.#lines.get(position)?.isOpen) position++;
+    const left = this.#lines.get(position);
     const line: Line = { text: "", isOpen: true };
-    while (this.#lines.length < position) this.#lines.push(undefined);
-    this.#lines[position] = line;
+    this.#lines.set(position, line);
     if (left) this.#terminal.write(`${this.#paint(left)}\n${this.#paintAll()}`);
     this.#cancelExit ??= this.#atExit(() => this.#end());
     return {
@@ -65,9 +64,10 @@ export class Screen {
       close: (text) => {
         line.text = text;
         line.isOpen = false;
-        if (!this.#lines.some((line) => line?.isOpen)) return this.#end();
+        const others = [...this.#lines.values()];
+        if (!others.some(({ isOpen }) => isOpen)) return this.#end();
         this.#draw(position);
-        if (text === "") this.#lines[position] = undefined;
+        if (text === "") this.#lines.delete(position);
       },
     };
   }
@@ -76,27 +76,32 @@ export class Screen {
   #end(): void {
     this.#cancelExit?.();
     this.#cancelExit = undefined;
-    const left = this.#lines.filter((line) => line && line.text !== "");
-    this.#lines = [];
-    const text = left.map((line) => `${this.#paint(line)}\n`).join("");
-    this.#terminal.write(`${text}\r${CLEAR_BELOW}`);
+    const lines = [...this.#lines].sort(([a], [b]) => a - b);
+    this.#lines.clear();
+    const left = lines.filter(([, { text }]) => text !== "")
+      .map(([, line]) => `${this.#paint(line)}\n`);
+    this.#terminal.write(`${left.join("")}\r${CLEAR_BELOW}`);
   }
 
   #draw(position: number): void {
     if (position > 0 && position >= this.#terminal.rows()) return;
-    const first = this.#paint(this.#lines[0]);
+    const first = this.#paint(this.#lines.get(0));
     this.#terminal.write(
       position === 0
         ? first
-        : "\n".repeat(position) + this.#paint(this.#lines[position]) +
+        : "\n".repeat(position) + this.#paint(this.#lines.get(position)) +
           up(position) + first,
     );
   }
 
   #paintAll(): string {
-    const lines = this.#lines.slice(0, this.#terminal.rows());
-    return lines.map((line) => this.#paint(line)).join("\n") +
-      up(lines.length - 1) + this.#paint(lines[0]);
+    const height = Math.max(...this.#lines.keys()) + 1;
+    const shown = Math.min(height, this.#terminal.rows());
+    const lines = Array.from(
+      { length: shown },
+      (_, position) => this.#paint(this.#lines.get(position)),
+    );
+    return lines.join("\n") + up(shown - 1) + lines[0];
   }
 
   #paint(line: Line | undefined): string {

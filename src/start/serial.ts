@@ -9,6 +9,9 @@ import type { Starter } from "./contract.ts";
 /** How functions are found where they already are. */
 const finder: FunctionFinder = {
   runInTask: (callback) => callback(),
+  preload: async (specifier, base) => {
+    await runtime.importFrom(specifier, base);
+  },
   importFrom: runtime.importFrom,
   findExport: async (url, name) => exportOf(await import(url), url, name),
   // Functions wrapped with task() are called directly.

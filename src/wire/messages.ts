@@ -39,6 +39,8 @@ export interface WorkerSetup {
   sharedObjects: { packed: Packed } | undefined;
   workerInit: FunctionDefinition | undefined;
   workerExit: FunctionDefinition | undefined;
+  /** Modules to import before the first task, as from the module `base`. */
+  preload: { specifier: string; base: string | undefined }[];
   typescriptLoader: string | undefined;
   /** See control.ts. */
   control: Int32Array;
@@ -88,6 +90,7 @@ export const UNRUNNABLE = 3;
 export const EXITING = 4;
 export const STRAY = 5;
 export const STOPPED = 6;
+export const UNSTARTABLE = 7;
 
 /** One failed task of an isolated chunk. */
 export type Failure = [taskIndex: number, PackedError];
@@ -120,6 +123,8 @@ export type FromWorker =
     PackedError,
     stage: "function" | "workerInit",
   ]
+  /** A module that must be preloaded cannot be. */
+  | [typeof UNSTARTABLE, PackedError]
   /** User code ends the worker. */
   | [typeof EXITING, exitCode: number]
   /** An error that nobody caught. */

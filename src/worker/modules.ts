@@ -96,16 +96,25 @@ export class Modules implements FunctionFinder {
     return found.task;
   }
 
+  /** Imports a module that no task asked for. */
+  async preload(specifier: string, base: string | undefined): Promise<void> {
+    this.#tellTasksApart();
+    await this.importFrom(specifier, base);
+  }
+
   async #import(url: string): Promise<Record<string, unknown>> {
-    if (!this.#context) {
-      // From here on code outside any task may run: tell it apart.
-      const { AsyncLocalStorage } = this.#runtime.builtin<
-        { AsyncLocalStorage: new () => AsyncContext }
-      >("node:async_hooks");
-      this.#context = new AsyncLocalStorage();
-    }
+    this.#tellTasksApart();
     await this.#prepare();
     return await import(url);
+  }
+
+  /** From here on code outside any task may run. */
+  #tellTasksApart(): void {
+    if (this.#context) return;
+    const { AsyncLocalStorage } = this.#runtime.builtin<
+      { AsyncLocalStorage: new () => AsyncContext }
+    >("node:async_hooks");
+    this.#context = new AsyncLocalStorage();
   }
 
   #prepare(): Promise<void> {

@@ -10,6 +10,7 @@ import {
   STOPPED,
   type ToWorker,
   UNRUNNABLE,
+  UNSTARTABLE,
   type WorkerSetup,
 } from "../wire/messages.ts";
 import { type BoundTask, ChunkRun, type Post } from "./chunk_run.ts";
@@ -28,6 +29,8 @@ interface QueuedChunk {
 export interface FunctionFinder {
   /** Runs code of a task, so that pools made by it are known as its own. */
   runInTask<R>(callback: () => R): R;
+  /** Imports a module that no task asked for. */
+  preload(specifier: string, base: string | undefined): Promise<void>;
   /** The `import()` of functions sent by value. */
   importFrom(
     specifier: string,
@@ -63,6 +66,7 @@ export class Runner {
   readonly #gate = new Gate();
   readonly #queue: QueuedChunk[] = [];
   #current: ChunkRun | undefined;
+  readonly #prepared: Promise<void> | undefined;
   #isRunning = false;
   #isInitialised = false;
   #isStopping = false;
@@ -75,7 +79,7 @@ export class Runner {
       this.#leading.push(host.codec.unpack(setup.sharedObjects.packed));
     }
     if (setup.useWorkerState) this.#leading.push({});
-    host.post([READY]);
+    this.#prepared = this.#prepare();
   }
 
   /** Whether the worker ends because its owner wants it. */
@@ -114,7 +118,24 @@ export class Runner {
     this.#current?.flush();
   }
 
+  /** Imports what must be there before the first task. */
+  #prepare(): Promise<void> | undefined {
+    const { post, codec, finder } = this.#host;
+    const { preload } = this.#setup;
+    if (preload.length === 0) {
+      post([READY]);
+      return undefined;
+    }
+    return Promise.all(
+      preload.map(({ specifier, base }) => finder.preload(specifier, base)),
+    ).then(
+      () => post([READY]),
+      (error) => post([UNSTARTABLE, codec.packError(error)]),
+    );
+  }
+
   async #runQueue(): Promise<void> {
+    if (this.#prepared) await this.#prepared;
     for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
       if (begin(this.#setup.control, next.message[1])) {
         await this.#runChunk(next);
@@ -235,11 +256,16 @@ export class Runner {
       // Revived when first called: by then it sees the other helpers.
       let revived: Callable | undefined;
       scope[key] = function (this: unknown, ...args: unknown[]): unknown {
-        revived ??= reviveFunction(helper, { scope, importFrom, name: key });
+        revived ??= reviveFunction(helper, {
+          scope,
+          importFrom,
+          name: key,
+          base,
+        });
         return revived.apply(this, args);
       };
     }
-    return reviveFunction(text, { scope, importFrom, name });
+    return reviveFunction(text, { scope, importFrom, name, base });
   }
 
   /** The function with its leading arguments; an array gives the others. */
