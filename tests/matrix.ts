@@ -6,31 +6,19 @@
 // Runtimes: node (the machine's own), newest-node, deno, bun. Each file runs
 // in a process of its own, so that one that crashes costs only itself. Its
 // output is shown if a test in it fails.
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import {
-  accessSync,
   closeSync,
-  constants,
   mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
-  realpathSync,
   rmSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
-
-interface Target {
-  /** The name that is asked for on the command line. */
-  name: string;
-  /** The runtime and version that the tests must find themselves on. */
-  identity: string;
-  command: string;
-  args: (file: string, report: string) => string[];
-}
+import { root, type Runtime, runtimes } from "./support/runtimes.ts";
 
 interface Outcome {
   file: string;
@@ -46,136 +34,33 @@ const FILE_TIMEOUT = 300_000;
 /** Files at a time: many tests start four workers of their own. */
 const FILES_AT_ONCE = Number(process.env["POLYPOOL_MATRIX_JOBS"] ?? 2);
 
-const root = fileURLToPath(new URL("..", import.meta.url));
-const newestNodeFolder = join(root, "tests", "newest-node");
-const suffix = process.platform === "win32" ? ".exe" : "";
+const isWindows = process.platform === "win32";
 
-const definitions: Record<string, () => Target> = {
-  "node": machineNode,
-  "newest-node": newestNode,
-  "deno": () => ({
-    name: "deno",
-    identity: `deno@${versionOf("deno")}`,
-    command: installed("deno"),
-    args: (file, report) => [
-      "test",
-      "-A",
-      "--no-check",
-      `--junit-path=${report}`,
-      file,
-    ],
-  }),
-  "bun": () => ({
-    name: "bun",
-    identity: `bun@${versionOf("bun")}`,
-    command: installed("bun"),
-    args: (file, report) => [
-      "test",
-      // Bun's five seconds are too few for programs that start programs.
-      "--timeout=120000",
-      "--reporter=junit",
-      `--reporter-outfile=${report}`,
-      file,
-    ],
-  }),
-};
-
-/** The version of a package that npm installed here. */
-function versionOf(name: string, folder = root): string {
-  const file = join(folder, "node_modules", name, "package.json");
-  return JSON.parse(readFileSync(file, "utf8")).version;
-}
-
-function installed(name: string, folder = root): string {
-  const link = suffix ? `${name}.exe` : name;
-  const candidates = [
-    join(folder, "node_modules", ".bin", link),
-    join(folder, "node_modules", name, "bin", link),
-    join(folder, "node_modules", name, link),
-  ];
-  const found = candidates.find(isExecutable);
-  if (!found) throw new Error(`${name} is not installed: npm install`);
-  return found;
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/**
- * The Node of the machine. npm scripts put node_modules/.bin in front of the
- * path and Bun a link to itself, so the first `node` may be another.
- */
-function machineNode(): Target {
-  for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
-    const file = join(folder, `node${suffix}`);
-    if (!isExecutable(file)) continue;
-    const real = realpathSync(file);
-    if (real.includes("node_modules") || !/node(\.exe)?$/.test(real)) continue;
-    const { stdout } = spawnSync(real, ["--version"], { encoding: "utf8" });
-    return {
-      name: "node",
-      identity: `node@${stdout.trim().slice(1)}`,
-      command: real,
-      // Also where it could strip types itself: one row shows that tsx works.
-      args: (file, report) => [
-        "--import",
-        "tsx",
-        ...nodeTestArgs(report),
+/** The command line that runs a test file and writes a JUnit report. */
+function testArgs(runtime: Runtime, file: string, report: string): string[] {
+  switch (runtime.kind) {
+    case "deno":
+      return ["test", "-A", "--no-check", `--junit-path=${report}`, file];
+    case "bun":
+      return [
+        "test",
+        // Bun's five seconds are too few for programs that start programs.
+        "--timeout=120000",
+        "--reporter=junit",
+        `--reporter-outfile=${report}`,
         file,
-      ],
-    };
+      ];
+    case "node":
+      return [
+        ...runtime.flags,
+        "--test",
+        "--test-reporter=spec",
+        "--test-reporter-destination=stdout",
+        "--test-reporter=junit",
+        `--test-reporter-destination=${report}`,
+        file,
+      ];
   }
-  throw new Error("no node on the path");
-}
-
-/** The Node pinned in tests/newest-node, installed when it is missing. */
-function newestNode(): Target {
-  const manifest = join(newestNodeFolder, "package.json");
-  const wanted = JSON.parse(readFileSync(manifest, "utf8")).dependencies.node;
-  if (installedNewestNode() !== wanted) {
-    console.log(`installing Node ${wanted} in tests/newest-node`);
-    const { status } = spawnSync(
-      "npm",
-      ["ci", "--no-audit", "--no-fund", "--loglevel=error"],
-      {
-        cwd: newestNodeFolder,
-        stdio: ["ignore", "inherit", "inherit"],
-        shell: process.platform === "win32",
-      },
-    );
-    if (status !== 0) throw new Error(`npm ci ended with status ${status}`);
-  }
-  return {
-    name: "newest-node",
-    identity: `node@${wanted}`,
-    command: installed("node", newestNodeFolder),
-    args: (file, report) => [...nodeTestArgs(report), file],
-  };
-}
-
-function installedNewestNode(): string | undefined {
-  try {
-    installed("node", newestNodeFolder);
-    return versionOf("node", newestNodeFolder);
-  } catch {
-    return undefined;
-  }
-}
-
-function nodeTestArgs(report: string): string[] {
-  return [
-    "--test",
-    "--test-reporter=spec",
-    "--test-reporter-destination=stdout",
-    "--test-reporter=junit",
-    `--test-reporter-destination=${report}`,
-  ];
 }
 
 const reports = mkdtempSync(join(tmpdir(), "polypool-matrix-"));
@@ -185,30 +70,34 @@ const running = new Set<ChildProcess>();
 function kill(child: ChildProcess): void {
   try {
     // The group of the child, which it leads by `detached`.
-    if (suffix) child.kill();
+    if (isWindows) child.kill();
     else process.kill(-child.pid!, "SIGKILL");
   } catch {
     // It ended by itself.
   }
 }
 
-async function runFile(target: Target, file: string): Promise<Outcome> {
-  const report = join(reports, `${target.name}-${file}.xml`);
-  const log = join(reports, `${target.name}-${file}.log`);
+async function runFile(runtime: Runtime, file: string): Promise<Outcome> {
+  const report = join(reports, `${runtime.name}-${file}.xml`);
+  const log = join(reports, `${runtime.name}-${file}.log`);
   // A file and no pipe: a process that outlives its test would hold it open.
   const output = openSync(log, "w");
   const start = performance.now();
-  const child = spawn(target.command, target.args(`./tests/${file}`, report), {
-    cwd: root,
-    env: {
-      ...process.env,
-      POLYPOOL_MATRIX: target.identity,
-      NO_COLOR: "1",
-      FORCE_COLOR: undefined,
+  const child = spawn(
+    runtime.command,
+    testArgs(runtime, `./tests/${file}`, report),
+    {
+      cwd: root,
+      env: {
+        ...process.env,
+        POLYPOOL_MATRIX: runtime.identity,
+        NO_COLOR: "1",
+        FORCE_COLOR: undefined,
+      },
+      stdio: ["ignore", output, output],
+      detached: !isWindows,
     },
-    stdio: ["ignore", output, output],
-    detached: !suffix,
-  });
+  );
   running.add(child);
   let ended = "";
   const timer = setTimeout(() => {
@@ -289,13 +178,13 @@ function unescape(text: string): string {
     .replaceAll("&amp;", "&");
 }
 
-async function runTarget(target: Target, files: string[]): Promise<Outcome[]> {
-  console.log(`\n${target.name} (${target.identity})`);
+async function runOn(runtime: Runtime, files: string[]): Promise<Outcome[]> {
+  console.log(`\n${runtime.name} (${runtime.identity})`);
   const outcomes: Outcome[] = [];
   const left = files.values();
   async function runFiles(): Promise<void> {
     for (const file of left) {
-      const outcome = await runFile(target, file);
+      const outcome = await runFile(runtime, file);
       outcomes.push(outcome);
       print(outcome);
     }
@@ -321,15 +210,15 @@ function print({ file, passed, failures, skips, seconds, output }: Outcome) {
 
 async function main(): Promise<void> {
   const args = process.argv.slice(2);
-  const names = args.filter((arg) => arg in definitions);
-  const filters = args.filter((arg) => !(arg in definitions));
+  const names = args.filter((arg) => arg in runtimes);
+  const filters = args.filter((arg) => !(arg in runtimes));
   const files = readdirSync(join(root, "tests"))
     .filter((name) => name.endsWith("_test.ts"))
     .filter((name) =>
       filters.length === 0 || filters.some((filter) => name.includes(filter))
     )
     .sort();
-  const wanted = names.length > 0 ? names : Object.keys(definitions);
+  const wanted = names.length > 0 ? names : Object.keys(runtimes);
 
   const rows: Record<string, Record<string, string | number>> = {};
   const total = { passed: 0, failed: 0, skipped: 0 };
@@ -338,11 +227,11 @@ async function main(): Promise<void> {
   for (const name of wanted) {
     const start = performance.now();
     const row = { passed: 0, failed: 0, skipped: 0 };
-    let runtime = "missing";
+    let identity = "missing";
     try {
-      const target = definitions[name]!();
-      runtime = target.identity;
-      for (const outcome of await runTarget(target, files)) {
+      const runtime = runtimes[name]!();
+      identity = runtime.identity;
+      for (const outcome of await runOn(runtime, files)) {
         row.passed += outcome.passed;
         row.failed += outcome.failures.length;
         row.skipped += outcome.skips.length;
@@ -360,7 +249,7 @@ async function main(): Promise<void> {
     total.failed += row.failed;
     total.skipped += row.skipped;
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
-    rows[name] = { runtime, ...row, seconds };
+    rows[name] = { runtime: identity, ...row, seconds };
   }
 
   if (skips.length > 0) console.log(`\nSkipped:\n  ${skips.join("\n  ")}`);
