@@ -12,10 +12,10 @@ const MAX_CREDIT = 10;
  * cost little (one takes 0.05 to 0.1 us) and still tell tasks apart.
  *
  * Working time is the budget: every 4 us pay for one look. Tasks of 4 us and
- * more are all looked at. Quicker ones share a look: groups double until a
- * group is worth one. Time beyond that is credit, and as long as there is
- * some, every task gets its own look. So where quick and slow tasks mix, one
- * slow task pays for telling hundreds of the next ones apart.
+ * more each get their own. Quicker ones share: groups double until a group is
+ * worth a look, or has 64 tasks. Time beyond that is credit, and as long as
+ * there is some, every task gets its own look. So where quick and slow tasks
+ * mix, a slow one pays for telling hundreds of the next ones apart.
  */
 export class GroupSize {
   #size = 1;
@@ -34,7 +34,7 @@ export class GroupSize {
     const limit = Math.min(this.#size * 2, MAX_SIZE);
     // A group may take no time as far as the clock can tell.
     this.#size = elapsed > 0
-      ? Math.min(Math.max(Math.floor(wanted), 1), limit)
+      ? Math.min(Math.max(Math.ceil(wanted), 1), limit)
       : limit;
   }
 

@@ -103,6 +103,7 @@ export class InsightsBook {
   #exitTime!: number[];
   #longest!: TopFive<string>;
 
+  /** A book for workers 0 ... `nJobs - 1`. */
   constructor(nJobs: number) {
     this.#nJobs = nJobs;
     this.reset();

@@ -55,6 +55,7 @@ export class WorkerMeter {
   #isWaiting = false;
   #waitingSince = 0;
 
+  /** `now` tells the time in ms. */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
   }
