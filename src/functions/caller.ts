@@ -124,28 +124,45 @@ class LazyCaller implements Caller {
     if (!holder) return;
     this.#holder = undefined;
     const before = stacks.prepareStackTrace;
+    let text: unknown;
+    let isFormatted = false;
     withFormatter((error, sites) => {
-      const own = this.#above === undefined
-        ? -1
-        : sites.findIndex((site) => site.getFunctionName() === this.#above);
-      const callers = sites.slice(own + 1);
-      this.#url = urlOf(callers);
+      isFormatted = true;
+      const callers = this.#dropOwn(sites, (site) => site.getFunctionName());
+      this.#url = urlOf(callers.flatMap(scriptsOf));
       this.#frames = textOf(callers, error, before);
-    }, () => Reflect.get(holder, "stack"));
+    }, () => text = Reflect.get(holder, "stack"));
+    if (isFormatted || typeof text !== "string") return;
+    // JavaScriptCore makes the text when it frees code that is in the stack.
+    const lines = text.split("\n").filter((line) => FRAME.test(line));
+    const callers = this.#dropOwn(lines, (line) => FRAME.exec(line)![1]);
+    this.#url = urlOf(callers.map((line) => FRAME.exec(line)![2]));
+    this.#frames = shorten(callers.join("\n"));
+  }
+
+  /** The frames above that of the public function, which may be there too. */
+  #dropOwn<T>(frames: T[], nameOf: (frame: T) => unknown): T[] {
+    if (this.#above === undefined) return frames;
+    const own = frames.findIndex((frame) => nameOf(frame) === this.#above);
+    return frames.slice(own + 1);
   }
 }
 
-function urlOf(sites: CallSite[]): string | undefined {
-  for (const site of sites) {
-    // Deno applies source maps to the second, which a bundle may lack; a
-    // comment in the file may have changed the first.
-    const names = [site.getScriptNameOrSourceURL?.(), site.getFileName()];
-    for (const name of names) {
-      if (!name) continue;
-      if (isSource(name)) return baseOfSource(name);
-      const url = urlOfScript(name);
-      if (url) return url;
-    }
+/** A frame in a text: the function's name if it has one, and the script. */
+const FRAME = /^ +at (?:(?:.* )?(\S+) \()?(.*?)(?::\d+){0,2}\)?$/;
+
+function scriptsOf(site: CallSite): (string | null | undefined)[] {
+  // Deno applies source maps to the second, which a bundle may lack; a
+  // comment in the file may have changed the first.
+  return [site.getScriptNameOrSourceURL?.(), site.getFileName()];
+}
+
+function urlOf(scripts: (string | null | undefined)[]): string | undefined {
+  for (const script of scripts) {
+    if (!script) continue;
+    if (isSource(script)) return baseOfSource(script);
+    const url = urlOfScript(script);
+    if (url) return url;
   }
   return undefined;
 }
@@ -165,9 +182,12 @@ function textOf(
   if (typeof text !== "string") {
     text = sites.map((site) => `    at ${site}`).join("\n");
   }
-  const lines = (text as string).replace(/^[^]*?(?=^ +at )/m, "");
-  // The text of a whole worker would stand there.
-  return lines.replace(/\bdata:[\w/;=+-]+,[^\s:)]+/g, "data:…");
+  return shorten((text as string).replace(/^[^]*?(?=^ +at )/m, ""));
+}
+
+/** Takes out the URLs of workers, which hold a whole program. */
+function shorten(text: string): string {
+  return text.replace(/\bdata:[\w/;=+-]+,[^\s:)]+/g, "data:…");
 }
 
 /** What programs without a file are called: they cannot be imported. */
