@@ -30,8 +30,8 @@ function findPlace(
   let screen = screens.get(stream);
   if (screen === undefined) {
     const terminal = terminalOf(stream);
-    if (!terminal.isTerminal) return new LogPlace(terminal, host.now);
-    screen = new Screen(terminal, host.atExit);
+    if (!terminal.isTerminal) return new LogPlace(terminal, () => host.now());
+    screen = new Screen(terminal, (callback) => host.atExit(callback));
     screens.set(stream, screen);
   }
   return screen.open(position);

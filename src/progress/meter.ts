@@ -44,6 +44,8 @@ export class ProgressMeter {
   #endedAt: number | undefined;
 
   /**
+   * Starts the clock.
+   *
    * @param total All tasks, if known.
    * @param interval Milliseconds between two samples.
    * @param now The clock, in milliseconds.

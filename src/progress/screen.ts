@@ -38,12 +38,14 @@ export class Screen {
   readonly #terminal: ProgressTerminal;
   readonly #atExit: ProgressHost["atExit"];
   readonly #lines = new Map<number, Line>();
+  #columns: number;
   #cancelExit: (() => void) | undefined;
 
   /** A screen that starts at the line of the cursor. */
   constructor(terminal: ProgressTerminal, atExit: ProgressHost["atExit"]) {
     this.#terminal = terminal;
     this.#atExit = atExit;
+    this.#columns = terminal.columns();
   }
 
   /** Takes the first line from `position` on that has no open bar. */
@@ -84,6 +86,13 @@ export class Screen {
   }
 
   #draw(position: number): void {
+    const columns = this.#terminal.columns();
+    if (columns !== this.#columns) {
+      // The terminal may have broken lines that no longer fitted.
+      this.#columns = columns;
+      this.#terminal.write(`\r${CLEAR_BELOW}${this.#paintAll()}`);
+      return;
+    }
     if (position > 0 && position >= this.#terminal.rows()) return;
     const first = this.#paint(this.#lines.get(0));
     this.#terminal.write(
@@ -95,7 +104,7 @@ export class Screen {
   }
 
   #paintAll(): string {
-    const height = Math.max(...this.#lines.keys()) + 1;
+    const height = Math.max(0, ...this.#lines.keys()) + 1;
     const shown = Math.min(height, this.#terminal.rows());
     const lines = Array.from(
       { length: shown },

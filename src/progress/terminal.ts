@@ -11,8 +11,6 @@ export interface ProgressStream {
   columns?: number;
   /** Rows of the terminal. */
   rows?: number;
-  /** The number of listeners of an event. */
-  listenerCount?(event: string): number;
   /** Adds a listener for the next occurrence of an event. */
   once?(event: string, listener: () => void): unknown;
 }
@@ -33,15 +31,16 @@ const ignore = () => {};
 
 /**
  * Makes a terminal of a stream such as stderr. A stream that fails, such as a
- * pipe that nobody reads any more, must not end the program, just as it does
- * not for `console.error()`.
+ * pipe that nobody reads any more, gets no more text and does not end the
+ * program.
  */
 export function terminalOf(stream: ProgressStream): ProgressTerminal {
-  // An error without listener would be thrown. It is emitted after this.
+  let hasFailed = false;
   const onWritten = (error?: Error | null) => {
-    if (error && stream.listenerCount?.("error") === 0) {
-      stream.once?.("error", ignore);
-    }
+    if (!error || hasFailed) return;
+    hasFailed = true;
+    // The event comes next, and would be thrown if nobody listened.
+    stream.once?.("error", ignore);
   };
   return {
     isTerminal: stream.isTTY === true,
@@ -49,10 +48,11 @@ export function terminalOf(stream: ProgressStream): ProgressTerminal {
     columns: () => stream.columns || 80,
     rows: () => stream.rows || 24,
     write(text) {
+      if (hasFailed) return;
       try {
         stream.write(text, onWritten);
       } catch {
-        // As above.
+        hasFailed = true;
       }
     },
   };
