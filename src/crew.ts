@@ -1,5 +1,7 @@
 import { WorkerDiedError } from "./errors.ts";
 import type { FunctionHandle } from "./functions/registry.ts";
+import type { WorkerInsightsDelta } from "./insights/worker_meter.ts";
+import type { PoolRecords } from "./pool_records.ts";
 import { PoolWorker, type WorkerOwner } from "./pool_worker.ts";
 import { type Resolvers, withResolvers } from "./promises.ts";
 import { runtime } from "./runtime/detect.ts";
@@ -35,7 +37,7 @@ export class Crew implements WorkerOwner {
   readonly #limits: CrewLimits;
   #idleTimer: unknown;
   readonly #scheduler: Scheduler;
-  readonly #exitResults: unknown[];
+  readonly #records: PoolRecords;
   /** Worn workers on their way out. */
   readonly #retiring = new Map<PoolWorker, Promise<void>>();
   /** Slots without a worker. */
@@ -47,13 +49,12 @@ export class Crew implements WorkerOwner {
   #isFeeding = false;
   #feedAgain = false;
 
-  /** What exit functions return is added to `exitResults`. */
   constructor(
     nJobs: number,
     setup: CrewSetup,
     limits: CrewLimits,
     starter: Starter,
-    exitResults: unknown[],
+    records: PoolRecords,
   ) {
     this.#setup = setup;
     this.#limits = limits;
@@ -61,7 +62,7 @@ export class Crew implements WorkerOwner {
     this.#workers = new Array(nJobs).fill(undefined);
     this.#vacancies = nJobs;
     this.#scheduler = new Scheduler();
-    this.#exitResults = exitResults;
+    this.#records = records;
   }
 
   /** Whether no call waits for results. */
@@ -149,6 +150,16 @@ export class Crew implements WorkerOwner {
     this.#checkQuiet();
   }
 
+  /** A worker has started. */
+  onReady(worker: PoolWorker, elapsed: number): void {
+    this.#records.insights?.startUp(worker.id, elapsed);
+  }
+
+  /** A worker has told where its time went. */
+  onInsights(worker: PoolWorker, insights: WorkerInsightsDelta): void {
+    this.#records.insights?.add(worker.id, insights);
+  }
+
   /** A worker takes more, or less, than before. */
   onCredit(worker: PoolWorker): void {
     if (this.#workers[worker.id] !== worker) return;
@@ -219,7 +230,7 @@ export class Crew implements WorkerOwner {
 
   #fill(): void {
     const { length } = this.#workers;
-    if (this.#vacancies === length) this.#exitResults.length = 0;
+    if (this.#vacancies === length) this.#records.reset();
     for (let id = 0; id < length; id++) {
       if (!this.#workers[id]) this.#occupy(id, this.#create(id));
     }
@@ -259,7 +270,7 @@ export class Crew implements WorkerOwner {
     this.#scheduler.forget(worker);
     try {
       const { workerExitTimeout } = this.#limits;
-      this.#exitResults.push(...await worker.stop(workerExitTimeout));
+      this.#records.exitResults.push(...await worker.stop(workerExitTimeout));
     } finally {
       this.#vacate(worker);
       const successor = this.#successors.get(worker.id);

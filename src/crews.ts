@@ -2,6 +2,7 @@ import { ApplyLane } from "./apply_lane.ts";
 import { Crew, type CrewLimits } from "./crew.ts";
 import { PoolTerminatedError } from "./errors.ts";
 import { type FunctionHandle, FunctionRegistry } from "./functions/registry.ts";
+import { PoolRecords } from "./pool_records.ts";
 import { runtime } from "./runtime/detect.ts";
 import { starterOf } from "./start/starters.ts";
 import type { StartMethod } from "./types.ts";
@@ -20,6 +21,7 @@ export interface PoolSettings {
   orderTasks: boolean;
   readonly limits: Limits;
   readonly idleTimeout: number | undefined;
+  readonly enableInsights: boolean;
   readonly preload: WorkerSetup["preload"];
 }
 
@@ -51,12 +53,14 @@ export class Crews {
   readonly #retiring = new Set<Crew>();
   /** Calls that wait for workers. */
   readonly #entering = new Set<Promise<unknown>>();
-  readonly #exitResults: unknown[] = [];
+  /** What is kept of the workers. */
+  readonly records: PoolRecords;
   #terminations = 0;
 
   constructor(settings: PoolSettings) {
     this.#settings = settings;
     this.#starter = starterOf(settings.startMethod);
+    this.records = new PoolRecords(settings.nJobs, settings.enableInsights);
     this.functions = new FunctionRegistry(
       this.#starter.codec,
       this.#starter.inThread,
@@ -67,11 +71,6 @@ export class Crews {
   /** Whether workers run in the calling thread. */
   get inThread(): boolean {
     return this.#starter.inThread;
-  }
-
-  /** What exit functions have returned since all workers were stopped. */
-  get exitResults(): unknown[] {
-    return [...this.#exitResults];
   }
 
   /**
@@ -219,11 +218,12 @@ export class Crews {
         workerInit: handles.workerInit?.definition,
         workerExit: handles.workerExit?.definition,
         preload,
+        measures: this.#settings.enableInsights,
         typescriptLoader: runtime.typescriptLoader(),
       },
       limits,
       this.#starter,
-      this.#exitResults,
+      this.records,
     );
     const lane = new ApplyLane(nJobs, {
       onBusy: (source: TaskSource) => crew.add(source),

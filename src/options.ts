@@ -71,6 +71,12 @@ export interface WorkerPoolOptions<
    * @default {false}
    */
   orderTasks?: boolean;
+  /**
+   * Whether workers measure where their time goes, see `getInsights()`.
+   *
+   * @default {false}
+   */
+  enableInsights?: boolean;
   /** Runs in each worker right before its first task. */
   workerInit?: WorkerFunction<Leading>;
   /**
@@ -332,6 +338,7 @@ const POOL_OPTIONS = [
   "useWorkerState",
   "keepAlive",
   "orderTasks",
+  "enableInsights",
   "workerInit",
   "workerExit",
   "workerLifespan",
@@ -352,6 +359,7 @@ export function checkPoolOptions(options: unknown): void {
   checkFlag("useWorkerState", given.useWorkerState, action);
   checkFlag("keepAlive", given.keepAlive, action);
   checkFlag("orderTasks", given.orderTasks, action);
+  checkFlag("enableInsights", given.enableInsights, action);
   checkInteger(action, "workerLifespan", given.workerLifespan, 1);
   checkDuration(action, "idleTimeout", given.idleTimeout);
   checkTimeouts(action, given);

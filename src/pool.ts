@@ -8,6 +8,8 @@ import {
 } from "./collectors.ts";
 import { Crews, type LifecycleHandles, type PoolSettings } from "./crews.ts";
 import { type Caller, captureCaller } from "./functions/caller.ts";
+import type { WorkerPoolInsights } from "./insights/insights.ts";
+import { formatInsights } from "./insights/print.ts";
 import { MapCall } from "./map_call.ts";
 import { concatenate, type Sliceable, slices } from "./map_chunks.ts";
 import {
@@ -108,6 +110,7 @@ export class WorkerPool<
       orderTasks: options.orderTasks ?? false,
       limits: limitsOf(options),
       idleTimeout: options.idleTimeout,
+      enableInsights: options.enableInsights ?? false,
       preload: (options.preload ?? []).map((entry) => ({
         specifier: String(entry),
         base: caller.url,
@@ -340,7 +343,23 @@ export class WorkerPool<
    * of their stopping. Starts anew when workers start after all had stopped.
    */
   getExitResults(): unknown[] {
-    return this.#crews.exitResults;
+    return [...this.#crews.records.exitResults];
+  }
+
+  /**
+   * Where the time of the workers went, since workers started after all had
+   * stopped: times in ms. Can be called while a call runs.
+   *
+   * @returns The figures; an empty object without `enableInsights` and before
+   * workers have started.
+   */
+  getInsights(): WorkerPoolInsights | Record<string, never> {
+    return this.#crews.records.getInsights();
+  }
+
+  /** Prints the insights on stdout. */
+  printInsights(): void {
+    console.log(formatInsights(this.getInsights()));
   }
 
   /** Switches the worker ID argument on or off. */

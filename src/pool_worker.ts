@@ -1,4 +1,5 @@
 import { PoolTerminatedError } from "./errors.ts";
+import type { WorkerInsightsDelta } from "./insights/worker_meter.ts";
 import { type Resolvers, withResolvers } from "./promises.ts";
 import type { WorkerEnd } from "./runtime/contract.ts";
 import type { Starter } from "./start/contract.ts";
@@ -44,6 +45,10 @@ const INIT = 0;
 
 /** What a worker's crew hears from it. */
 export interface WorkerOwner {
+  /** The worker has started, which took so many ms. */
+  onReady(worker: PoolWorker, elapsed: number): void;
+  /** The worker has told where its time went. */
+  onInsights(worker: PoolWorker, insights: WorkerInsightsDelta): void;
   /** The worker can take more, or less, than before. */
   onCredit(worker: PoolWorker): void;
   /** The worker has been given as many tasks as it may run. */
@@ -57,7 +62,7 @@ export interface WorkerOwner {
 }
 
 type ResultsMessage = Extract<FromWorker, [typeof RESULTS, ...unknown[]]>;
-type StoppedMessage = Extract<FromWorker, [typeof STOPPED, unknown]>;
+type StoppedMessage = Extract<FromWorker, [typeof STOPPED, ...unknown[]]>;
 
 /** One worker, as its pool sees it: what it holds, and what becomes of it. */
 export class PoolWorker {
@@ -78,7 +83,8 @@ export class PoolWorker {
   readonly #ready = withResolvers<void>();
   #stopped: Resolvers<unknown[]> | undefined;
   #exitTimeout: number | undefined;
-  #idleSince = performance.now();
+  readonly #startedAt = performance.now();
+  #idleSince = this.#startedAt;
   #exitTimer: ReturnType<typeof setTimeout> | undefined;
 
   /** Starts a worker. */
@@ -287,6 +293,7 @@ export class PoolWorker {
       case READY:
         if (this.#state === "starting") this.#state = "ready";
         this.#ready.resolve();
+        this.#owner.onReady(this, performance.now() - this.#startedAt);
         if (this.#chunks.size === 0 && this.#state === "ready") {
           this.#link.keepAlive(false);
         }
@@ -294,6 +301,7 @@ export class PoolWorker {
       case RESULTS:
         return this.#addResults(message);
       case FAILED:
+        this.#note(message[4]);
         return this.#failTask(message[1], message[2], message[3]);
       case UNRUNNABLE:
         return this.#failChunk(message[1], message[2], message[3]);
@@ -310,12 +318,18 @@ export class PoolWorker {
         );
         return;
       case STOPPED:
+        this.#note(message[2]);
         return this.#finish(message[1]);
     }
   }
 
+  #note(insights: WorkerInsightsDelta | undefined): void {
+    if (insights) this.#owner.onInsights(this, insights);
+  }
+
   #addResults(message: ResultsMessage): void {
-    const [, sequence, offset, payload, packedFailures, elapsed] = message;
+    const [, sequence, offset, payload, packedFailures, end] = message;
+    this.#note(end?.insights);
     const chunk = this.#chunks.get(sequence);
     // Side by side, tasks go on after one has failed the call.
     if (!chunk) return;
@@ -329,7 +343,7 @@ export class PoolWorker {
     const results = this.#link.codec.unpackList(payload);
     const { source, elements } = chunk;
     if (results.length > 0) {
-      if (elapsed === undefined || chunk.reported) {
+      if (end === undefined || chunk.reported) {
         chunk.reported ??= new Uint8Array(elements.length);
         chunk.reported.fill(1, offset, offset + results.length);
       }
@@ -337,13 +351,13 @@ export class PoolWorker {
         source.addResults(chunk, offset, results, failures);
       }
     }
-    if (elapsed === undefined) return;
+    if (end === undefined) return;
     // The worker was told to leave the rest.
     const { begun } = progressOf(this.#link.control, sequence);
     if (begun < elements.length && source.wants(chunk)) {
       source.putBack(restOf(chunk, begun));
     }
-    source.endChunk(chunk, elapsed);
+    source.endChunk(chunk, end.elapsed);
     this.#remove(sequence);
   }
 

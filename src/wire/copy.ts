@@ -1,28 +1,28 @@
-import { dataCloneError } from "../errors.ts";
 import {
   type ErrorRecord,
   fieldsOf,
   recordError,
   recordMessage,
 } from "./error_record.ts";
-import { describe, isError, kindOf, tagOf } from "./kinds.ts";
-import { formatPath, type PathStep, type What } from "./path.ts";
+import { isError, kindOf, tagOf } from "./kinds.ts";
 import { holdsPrimitives } from "./plain.ts";
+import {
+  formatProperty,
+  type PathStep,
+  preview,
+  reasonOf,
+  Refusal,
+  refusalError,
+  refusalOf,
+  stepOf,
+  type What,
+} from "./refusal.ts";
 
 /** Errors inside errors that are recorded with all their fields. */
 const MAX_ERROR_DEPTH = 16;
 
 /** Objects that the fields of errors may lead to, all together. */
 const MAX_FIELD_VISITS = 10_000;
-
-/** What keeps a value from being sent. */
-class Refusal {
-  readonly reason: string;
-
-  constructor(reason: string) {
-    this.reason = reason;
-  }
-}
 
 /**
  * Copies a value so that structured clone carries it faithfully: errors become
@@ -32,9 +32,9 @@ class Refusal {
  * does not fit is better than losing the error.
  */
 export class Copier {
-  /** The records in the copy, in no order that matters. */
+  /** The records in the copy. */
   readonly records: ErrorRecord[] = [];
-  /** Where in the value the copy has got to: in the end, to what it refused. */
+  /** The way to the value at hand. After a refusal, to what was refused. */
   readonly #path: PathStep[] = [];
   readonly #copies = new Map<object, object>();
   /** The keys of the copies in order, to take back those of a lost field. */
@@ -45,13 +45,13 @@ export class Copier {
   /** The copy. Throws what {@linkcode explain} understands. */
   copy(value: unknown): unknown {
     if (typeof value === "function" || typeof value === "symbol") {
-      throw new Refusal(describe(value));
+      throw refusalOf(value);
     }
     if (typeof value !== "object" || value === null) return value;
     const copied = this.#copies.get(value);
     if (copied !== undefined) return copied;
     if (this.#errorDepth > 0 && ++this.#fieldVisits > MAX_FIELD_VISITS) {
-      throw new Refusal("part of too much data");
+      throw new Refusal("is part of too much data");
     }
     if (Array.isArray(value)) return this.#copyArray(value);
     const prototype = Object.getPrototypeOf(value);
@@ -61,46 +61,179 @@ export class Copier {
       case "set":
         return this.#copySet(value as Set<unknown>);
       case "error":
-        return this.#copyError(value);
+        return this.#copyError(value as Error);
       case "leaf":
-        return checkedLeaf(value);
+        return checkLeaf(value);
       case "refused":
-        throw new Refusal(describe(value));
+        throw refusalOf(value);
     }
-    // An error whose prototype has been changed.
-    if (isError(value)) return this.#copyError(value);
+    // Its prototype may have been changed.
+    if (isError(value)) return this.#copyError(value as Error);
     const keys = Object.keys(value);
-    // Some classes of a runtime have no properties, and clone all the same.
-    if (keys.length === 0 && prototype !== null) return checkedLeaf(value);
+    // Some of a runtime's own classes clone though they have no properties.
+    if (keys.length === 0 && prototype !== null) return checkClone(value);
     return this.#copyProperties(value, {}, keys);
   }
 
   /** The copy, or an error that describes what cannot be sent. */
   copyOrDescribe(value: unknown, message: string): unknown {
-    const depth = this.#path.length;
-    let copy: unknown;
-    const refusal = this.#attempt(() => {
-      copy = this.copy(value);
-    });
-    if (refusal === undefined) return copy;
-    const detail = this.#path.length > depth
-      ? `, its property '${formatPath(this.#path.slice(depth))}' is ${
-        reasonOf(refusal.error)
-      }`
-      : "";
-    this.#path.length = depth;
+    const start = this.#path.length;
+    const attempt = this.#attempt(() => this.copy(value));
+    if ("result" in attempt) return attempt.result;
+    const way = this.#path.splice(start);
+    const detail = way.length === 0
+      ? ""
+      : `, whose ${formatProperty(way)} ${reasonOf(attempt.thrown)}`;
     const record = recordMessage(`${message}: ${preview(value)}${detail}`);
     this.records.push(record);
     return record;
   }
 
-  /** The error to throw when `copy()` has thrown. */
-  explain(error: unknown, what: What): DOMException {
-    return refusalError(
-      what,
-      this.#path,
-      `as PROPERTY is ${reasonOf(error)}`,
-      error instanceof Refusal ? undefined : error,
-    );
+  /** The error for what `copy()` has thrown. */
+  explain(thrown: unknown, what: What): DOMException {
+    return refusalError(thrown, what, this.#path);
+  }
+
+  #copyArray(array: unknown[]): unknown[] {
+    if (holdsPrimitives(array)) return array;
+    const copy: unknown[] = [];
+    copy.length = array.length;
+    return this.#copyProperties(array, copy, Object.keys(array));
+  }
+
+  #copyProperties<T extends object>(from: object, to: T, keys: string[]): T {
+    this.#remember(from, to);
+    for (const key of keys) {
+      this.#path.push(stepOf(from, key));
+      const value = this.copy((from as Record<string, unknown>)[key]);
+      if (key === "__proto__") {
+        Object.defineProperty(to, key, {
+          value,
+          enumerable: true,
+          writable: true,
+          configurable: true,
+        });
+      } else {
+        (to as Record<string, unknown>)[key] = value;
+      }
+      this.#path.pop();
+    }
+    return to;
+  }
+
+  #copyMap(map: Map<unknown, unknown>): Map<unknown, unknown> {
+    const copy = new Map();
+    this.#remember(map, copy);
+    let i = 0;
+    for (const [key, value] of Map.prototype.entries.call(map)) {
+      copy.set(
+        this.#copyInner("keys()", i, key),
+        this.#copyInner("values()", i, value),
+      );
+      i++;
+    }
+    return copy;
+  }
+
+  #copySet(set: Set<unknown>): Set<unknown> {
+    const copy = new Set();
+    this.#remember(set, copy);
+    let i = 0;
+    for (const value of Set.prototype.values.call(set)) {
+      copy.add(this.#copyInner("values()", i++, value));
+    }
+    return copy;
+  }
+
+  #copyInner(collection: string, index: number, value: unknown): unknown {
+    this.#path.push(collection, index);
+    const copy = this.copy(value);
+    this.#path.length -= 2;
+    return copy;
+  }
+
+  #copyError(error: Error): ErrorRecord {
+    const record = recordError(error);
+    this.#remember(error, record);
+    this.records.push(record);
+    const start = this.#path.length;
+    this.#errorDepth++;
+    const fields = this.#attempt(() => fieldsOf(error, record));
+    for (const [key, isEnumerable] of "result" in fields ? fields.result : []) {
+      this.#path.push(key);
+      const copy = this.#attempt(() => this.#copyField(error, record, key));
+      this.#path.length = start;
+      if ("result" in copy) {
+        record.fields.push([key, copy.result, isEnumerable]);
+      }
+    }
+    this.#errorDepth--;
+    return record;
+  }
+
+  #copyField(error: Error, record: ErrorRecord, key: string): unknown {
+    const value = (error as unknown as Record<string, unknown>)[key];
+    const isObject = typeof value === "object" && value !== null;
+    if (isObject && this.#errorDepth > MAX_ERROR_DEPTH) {
+      throw new Refusal("is nested too deeply");
+    }
+    const message = "A value that cannot be sent";
+    if (key === "cause") return this.copyOrDescribe(value, message);
+    if (
+      record.class === "AggregateError" && key === "errors" &&
+      Array.isArray(value)
+    ) {
+      return value.map((inner) => this.copyOrDescribe(inner, message));
+    }
+    return this.copy(value);
+  }
+
+  /** Takes back what has been copied when it ends in a refusal. */
+  #attempt<T>(copy: () => T): { result: T } | { thrown: unknown } {
+    const order = this.#order.length;
+    const records = this.records.length;
+    const errorDepth = this.#errorDepth;
+    try {
+      return { result: copy() };
+    } catch (thrown) {
+      for (const key of this.#order.splice(order)) this.#copies.delete(key);
+      this.records.length = records;
+      this.#errorDepth = errorDepth;
+      return { thrown };
+    }
+  }
+
+  #remember(value: object, copy: object): void {
+    this.#copies.set(value, copy);
+    this.#order.push(value);
+  }
+}
+
+function checkLeaf(value: object): object {
+  const buffer = ArrayBuffer.isView(value) ? value.buffer : value;
+  const tag = tagOf(buffer);
+  if (tag === "ArrayBuffer") {
+    try {
+      new Uint8Array(buffer as ArrayBuffer);
+    } catch {
+      throw new Refusal("is a detached ArrayBuffer");
+    }
+  }
+  // A memory that is not shared cannot be cloned.
+  return tag === "WebAssembly.Memory" ? checkClone(value) : value;
+}
+
+function checkClone(value: object): object {
+  if (!canClone(value)) throw refusalOf(value);
+  return value;
+}
+
+/** Whether structured clone takes the value. */
+export function canClone(value: unknown): boolean {
+  try {
+    structuredClone(value);
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -1,9 +1,4 @@
-/**
- * How structured clone treats an object, and what to call it in a message.
- *
- * @module
- */
-
+/** How structured clone treats an object that is no array. */
 export type Kind =
   /** A plain object or an instance of a user's class: its own properties. */
   | "object"
@@ -33,24 +28,12 @@ const LEAF_TAGS = new Set([
 // Built-in classes that are not to be found by their name on globalThis.
 const REFUSED_TAG = /^(?:Async)?Generator$| Iterator$|^(?:Intl|WebAssembly)\./;
 
-const HINTS: Record<string, string> = {
-  Blob: "send its bytes",
-  File: "send its bytes",
-  FormData: "send an array of its entries",
-  Headers: "send an array of its entries",
-  Promise: "await it first",
-  Request: "send its parts, such as its url",
-  Response: "send its parts, such as its text",
-  URL: "send its href",
-  URLSearchParams: "send its text",
-};
-
 // Prototypes are few and objects are many.
 const kinds = new WeakMap<object, Kind>();
 let lastPrototype: object | undefined;
 let lastKind: Kind = "object";
 
-/** The kind of an object that is no array, given its prototype. */
+/** The kind of an object, given its prototype. */
 export function kindOf(value: object, prototype: object | null): Kind {
   if (prototype === Object.prototype || prototype === null) return "object";
   // Objects of a class mostly come one after the other.
@@ -101,7 +84,7 @@ function isUsable(
 }
 
 /** The name of the runtime's own class that the object is an instance of. */
-function platformClass(value: object): string | undefined {
+export function platformClass(value: object): string | undefined {
   const tag = tagOf(value);
   if (REFUSED_TAG.test(tag)) return tag;
   for (
@@ -126,25 +109,8 @@ function isPlatformClass(constructor: unknown): boolean {
   // What users put on globalThis is enumerable and no native code.
   return descriptor !== undefined &&
     (!descriptor.enumerable ||
-      Function.prototype.toString.call(constructor).includes("[native code]")) &&
+      Function.prototype.toString.call(constructor).includes(
+        "[native code]",
+      )) &&
     (globalThis as Record<string, unknown>)[name] === constructor;
-}
-
-/** What keeps a value from being sent: "a function", "a URL: send its href". */
-export function describe(value: unknown): string {
-  if (typeof value !== "object" || value === null) return `a ${typeof value}`;
-  const platform = platformClass(value);
-  const name = platform ?? classOf(value);
-  const article = /^[AEIO]/.test(name) ? "an" : "a";
-  const rest = platform === undefined
-    ? " that cannot be cloned, such as a Proxy"
-    : Object.hasOwn(HINTS, name)
-    ? `: ${HINTS[name]}`
-    : "";
-  return `${article} ${name}${rest}`;
-}
-
-function classOf(value: object): string {
-  const name: unknown = value.constructor?.name;
-  return typeof name === "string" && name !== "" ? name : tagOf(value);
 }

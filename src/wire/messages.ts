@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { WorkerInsightsDelta } from "../insights/worker_meter.ts";
 import type { PackedError } from "./errors.ts";
 import type { ListPayload } from "./list.ts";
 import type { Packed } from "./values.ts";
@@ -41,6 +42,8 @@ export interface WorkerSetup {
   workerExit: FunctionDefinition | undefined;
   /** Modules to import before the first task, as from the module `base`. */
   preload: { specifier: string; base: string | undefined }[];
+  /** Whether it tells where its time goes. */
+  measures: boolean;
   typescriptLoader: string | undefined;
   /** See control.ts. */
   control: Int32Array;
@@ -95,13 +98,19 @@ export const UNSTARTABLE = 7;
 /** One failed task of an isolated chunk. */
 export type Failure = [taskIndex: number, PackedError];
 
+/** What a worker tells when a chunk has ended. */
+export interface ChunkEnd {
+  /** How long the chunk took, in ms. */
+  elapsed: number;
+  insights: WorkerInsightsDelta | undefined;
+}
+
 /** A message from a worker. */
 export type FromWorker =
   /** The worker can take tasks. */
   | [typeof READY]
   /**
-   * Results of consecutive tasks. The last ones of a chunk tell how many
-   * milliseconds it took.
+   * Results of consecutive tasks. With the last ones of a chunk comes its end.
    */
   | [
     typeof RESULTS,
@@ -109,10 +118,16 @@ export type FromWorker =
     first: number,
     results: ListPayload,
     failures: Failure[],
-    elapsed: number | undefined,
+    end: ChunkEnd | undefined,
   ]
   /** A task threw, and with it ended a chunk that is not isolated. */
-  | [typeof FAILED, sequence: number, taskIndex: number, PackedError]
+  | [
+    typeof FAILED,
+    sequence: number,
+    taskIndex: number,
+    PackedError,
+    insights: WorkerInsightsDelta | undefined,
+  ]
   /**
    * No task of the chunk can run: its function cannot be had, or the worker's
    * init function failed.
@@ -133,4 +148,5 @@ export type FromWorker =
   | [
     typeof STOPPED,
     exit: { result: Packed } | { error: PackedError } | undefined,
+    insights: WorkerInsightsDelta | undefined,
   ];

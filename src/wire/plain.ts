@@ -114,8 +114,9 @@ function isSparse(array: unknown[]): boolean {
 
 /** Whether the array has nothing but primitives that can be sent. */
 export function holdsPrimitives(array: unknown[]): boolean {
-  return !isSparse(array) && array.every((element) =>
-    element === null || (typeof element !== "object" &&
-      typeof element !== "function" && typeof element !== "symbol")
-  );
+  return !isSparse(array) &&
+    array.every((element) =>
+      element === null || (typeof element !== "object" &&
+        typeof element !== "function" && typeof element !== "symbol")
+    );
 }

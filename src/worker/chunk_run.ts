@@ -1,22 +1,25 @@
-import type { Codec } from "../wire/codec.ts";
-import type { PackedError } from "../wire/errors.ts";
-import { beginTask, type ControlBlock, endTasks } from "../wire/control.ts";
-import {
-  type ChunkMode,
-  FAILED,
-  type Failure,
-  type FromWorker,
-  RESULTS,
-} from "../wire/messages.ts";
+import type { WorkerMeter } from "../insights/worker_meter.ts";
 import { LONGEST_TIMER, timeoutError } from "../timeouts.ts";
-import { explainCloneFailure } from "../wire/values.ts";
+import { beginTask, type ControlBlock } from "../wire/control.ts";
+import type { ChunkMode } from "../wire/messages.ts";
+import type { ChunkReport } from "./chunk_report.ts";
 import type { Gate } from "./gate.ts";
 
 /** A task function with its leading arguments in place. */
 export type BoundTask = (element: unknown) => unknown;
 
-/** Sends a message to the owner. */
-export type Post = (message: FromWorker, transfer?: ArrayBuffer[]) => void;
+/** What a chunk needs to run. */
+export interface RunSetup {
+  sequence: number;
+  functionId: number;
+  mode: ChunkMode;
+  elements: ArrayLike<unknown>;
+  task: BoundTask;
+  control: ControlBlock;
+  workerId: number;
+  report: ChunkReport;
+  meter: WorkerMeter | undefined;
+}
 
 /** How long synchronous tasks may keep timers and messages waiting, in ms. */
 const YIELD_INTERVAL = 8;
@@ -29,199 +32,120 @@ const { setImmediate } = globalThis as unknown as {
 };
 
 /** Whether the value must be awaited. */
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
+function isThenable(value: unknown): value is PromiseLike<unknown> {
   return value !== null && typeof value === "object" &&
     typeof (value as { then?: unknown }).then === "function";
 }
 
-/** Runs the tasks of one chunk and reports how they end. */
-export class ChunkRun {
-  readonly #sequence: number;
-  readonly #mode: ChunkMode;
-  readonly #elements: ArrayLike<unknown>;
-  readonly #task: BoundTask;
-  readonly #packError: (error: unknown) => PackedError;
-  readonly #control: ControlBlock;
-  readonly #codec: Codec;
-  readonly #workerId: number;
-  readonly #post: Post;
-  /** Results of consecutive tasks that have not been reported. */
-  #results: unknown[] = [];
-  /** Index of the first of them. */
-  #first = 0;
-  #failures: Failure[] = [];
-  readonly #startedAt = performance.now();
-
-  constructor(
-    sequence: number,
-    mode: ChunkMode,
-    elements: ArrayLike<unknown>,
-    task: BoundTask,
-    packError: (error: unknown) => PackedError,
-    control: ControlBlock,
-    codec: Codec,
-    workerId: number,
-    post: Post,
-  ) {
-    this.#sequence = sequence;
-    this.#mode = mode;
-    this.#elements = elements;
-    this.#task = task;
-    this.#packError = packError;
-    this.#control = control;
-    this.#codec = codec;
-    this.#workerId = workerId;
-    this.#post = post;
-  }
-
-  /** Runs one task after the other. */
-  async runInOrder(): Promise<void> {
-    const { isolated, timesItself } = this.#mode;
-    const count = this.#elements.length;
-    let lastYield = performance.now();
-    let stride = 1;
-    let untilCheck = 1;
-    for (let i = 0; i < count; i++) {
-      if (isolated) this.flush();
-      if (!beginTask(this.#control, this.#sequence, i)) break;
-      try {
-        const value = timesItself
-          ? this.#runTimed(i)
-          : this.#task(this.#elements[i]);
-        this.#results.push(isThenable(value) ? await value : value);
-      } catch (error) {
-        if (!isolated) return this.#fail(i, error);
-        this.#addFailure(i, error);
-      }
-      if (--untilCheck > 0) continue;
-      const elapsed = performance.now() - lastYield;
-      if (elapsed > YIELD_INTERVAL) {
-        await new Promise<void>((resolve) => setImmediate(resolve));
-        lastYield = performance.now();
-      }
-      // Quick tasks need not pay for the clock.
-      stride = elapsed < 1 ? Math.min(stride * 2, MAX_STRIDE) : 1;
-      untilCheck = stride;
-    }
-    this.#report(true);
-  }
-
-  /**
-   * Runs asynchronous tasks side by side, as far as the gate lets them.
-   * Resolves when all have begun.
-   */
-  async runSideBySide(gate: Gate): Promise<void> {
-    const count = this.#elements.length;
-    let ended = 0;
-    const end = (index: number, outcome: () => void) => {
-      ended++;
-      // One report a task: there is no order in which they end.
-      this.#first = index;
-      outcome();
-      this.#report(ended === count);
-    };
-    for (let i = 0; i < count; i++) {
-      await gate.hasRoom(this.#mode.concurrency);
-      if (!beginTask(this.#control, this.#sequence, i)) {
-        ended += count - i;
-        if (ended === count) this.#report(true);
-        return;
-      }
-      gate.enter();
-      this.#runOne(i).then(
-        (value) => end(i, () => this.#results.push(value)),
-        (error) => {
-          if (this.#mode.isolated) end(i, () => this.#addFailure(i, error));
-          else this.#fail(i, error);
-        },
-      ).finally(() => gate.leave());
-    }
-  }
-
-  /** Reports what has not been reported, as the worker goes on or ends. */
-  flush(): void {
-    if (this.#results.length > 0) this.#report(false);
-  }
-
-  async #runOne(index: number): Promise<unknown> {
-    return await (this.#mode.timesItself
-      ? this.#runTimed(index)
-      : this.#task(this.#elements[index]));
-  }
-
-  /** Runs a task and rejects when it has taken, or takes, too long. */
-  async #runTimed(index: number): Promise<unknown> {
-    const timeout = this.#mode.taskTimeout!;
-    const start = performance.now();
-    const value = this.#task(this.#elements[index]);
-    const left = timeout - (performance.now() - start);
-    if (left <= 0) throw this.#timeoutError(timeout);
-    if (!isThenable(value)) return value;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<never>((_, reject) => {
-      const end = () => reject(this.#timeoutError(timeout));
-      timer = setTimeout(end, Math.min(left, LONGEST_TIMER));
-    });
+/** Runs the tasks of a chunk one after the other. */
+export async function runInOrder(setup: RunSetup): Promise<void> {
+  const { sequence, mode, elements, task, control, report, meter } = setup;
+  const { isolated, timesItself } = mode;
+  const count = elements.length;
+  let lastYield = performance.now();
+  let stride = meter?.beginTasks(elements, setup.functionId) ?? 1;
+  let untilLook = stride;
+  let i = 0;
+  for (; i < count; i++) {
+    if (isolated) report.flush();
+    if (!beginTask(control, sequence, i)) break;
     try {
-      return await Promise.race([value, late]);
+      const value = timesItself ? runTimed(setup, i) : task(elements[i]);
+      report.add(isThenable(value) ? await value : value);
+    } catch (error) {
+      meter?.addFailure();
+      if (!isolated) {
+        meter?.endTasks(i + 1);
+        return report.fail(i, error);
+      }
+      report.addFailure(i, error);
+    }
+    if (--untilLook > 0) continue;
+    // Quick tasks need not pay for the clock.
+    const now = performance.now();
+    const elapsed = now - lastYield;
+    stride = elapsed < 1 ? Math.min(stride * 2, MAX_STRIDE) : 1;
+    untilLook = meter?.look(i + 1, now) ?? stride;
+    if (elapsed > YIELD_INTERVAL) {
+      meter?.pauseTasks(i + 1);
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      meter?.resumeTasks();
+      lastYield = performance.now();
+    }
+  }
+  meter?.endTasks(i);
+  report.finish();
+}
+
+/**
+ * Runs asynchronous tasks side by side, as far as the gate lets them.
+ * Resolves when all have begun.
+ */
+export async function runSideBySide(
+  setup: RunSetup,
+  gate: Gate,
+): Promise<void> {
+  const { sequence, mode, elements, control, report, meter } = setup;
+  const count = elements.length;
+  let ended = 0;
+  function end(): void {
+    // One report a task: there is no order in which they end.
+    if (++ended === count) report.finish();
+    else report.flush();
+  }
+
+  async function run(index: number): Promise<void> {
+    const beganAt = meter?.enterTask();
+    try {
+      const value = await (mode.timesItself
+        ? runTimed(setup, index)
+        : setup.task(elements[index]));
+      report.moveTo(index);
+      report.add(value);
+    } catch (error) {
+      meter?.addFailure();
+      if (!mode.isolated) return report.fail(index, error);
+      report.moveTo(index);
+      report.addFailure(index, error);
     } finally {
-      clearTimeout(timer);
+      if (beganAt !== undefined) meter!.leaveTask(elements[index], beganAt);
+      gate.leave();
     }
+    end();
   }
 
-  #timeoutError(timeout: number): Error {
-    return timeoutError("task", timeout, this.#workerId);
-  }
-
-  #addFailure(index: number, error: unknown): void {
-    this.#results.push(undefined);
-    this.#failures.push([index, this.#packError(error)]);
-  }
-
-  #fail(index: number, error: unknown): void {
-    endTasks(this.#control, this.#sequence);
-    this.#post([FAILED, this.#sequence, index, this.#packError(error)]);
-  }
-
-  #report(final: boolean): void {
-    const first = this.#first;
-    const results = this.#results;
-    const failures = this.#failures;
-    this.#first += results.length;
-    this.#results = [];
-    this.#failures = [];
-    if (final) endTasks(this.#control, this.#sequence);
-    try {
-      this.#send(first, results, failures, final);
-    } catch {
-      // Some result cannot be sent: find out which, one by one.
-      for (let i = 0; i < results.length; i++) {
-        const last = final && i === results.length - 1;
-        const index = first + i;
-        const failed = failures.filter(([at]) => at === index);
-        try {
-          this.#send(index, [results[i]], failed, last);
-        } catch {
-          const error = explainCloneFailure(results[i], "the result");
-          if (!this.#mode.isolated) return this.#fail(index, error);
-          const failure: Failure = [index, this.#packError(error)];
-          this.#send(index, [undefined], [failure], last);
-        }
-      }
+  for (let i = 0; i < count; i++) {
+    await gate.hasRoom(mode.concurrency);
+    if (!beginTask(control, sequence, i)) {
+      ended += count - i;
+      if (ended === count) report.finish();
+      return;
     }
+    gate.enter();
+    void run(i);
   }
+}
 
-  #send(
-    first: number,
-    results: unknown[],
-    failures: Failure[],
-    final: boolean,
-  ): void {
-    const { payload, transfer } = this.#codec.packList(results);
-    const elapsed = final ? performance.now() - this.#startedAt : undefined;
-    this.#post(
-      [RESULTS, this.#sequence, first, payload, failures, elapsed],
-      transfer,
-    );
+/** Runs a task and rejects when it has taken, or takes, too long. */
+async function runTimed(setup: RunSetup, index: number): Promise<unknown> {
+  const timeout = setup.mode.taskTimeout!;
+  const late = () => timeoutError("task", timeout, setup.workerId);
+  const start = performance.now();
+  const value = setup.task(setup.elements[index]);
+  const left = timeout - (performance.now() - start);
+  if (left <= 0) {
+    // Nobody will look at what the late task gives.
+    if (isThenable(value)) value.then(undefined, () => {});
+    throw late();
+  }
+  if (!isThenable(value)) return value;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeIsUp = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(late()), Math.min(left, LONGEST_TIMER));
+  });
+  try {
+    return await Promise.race([value, timeIsUp]);
+  } finally {
+    clearTimeout(timer);
   }
 }

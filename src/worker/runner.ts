@@ -1,6 +1,9 @@
 import { helpfulReferenceError, reviveFunction } from "../functions/revive.ts";
+import { WorkerMeter } from "../insights/worker_meter.ts";
 import type { Codec } from "../wire/codec.ts";
 import { begin, setInitialising } from "../wire/control.ts";
+import type { PackedError } from "../wire/errors.ts";
+import type { Packed } from "../wire/values.ts";
 import {
   CHUNK,
   DEFINE,
@@ -13,7 +16,13 @@ import {
   UNSTARTABLE,
   type WorkerSetup,
 } from "../wire/messages.ts";
-import { type BoundTask, ChunkRun, type Post } from "./chunk_run.ts";
+import { ChunkReport, type Post } from "./chunk_report.ts";
+import {
+  type BoundTask,
+  runInOrder,
+  type RunSetup,
+  runSideBySide,
+} from "./chunk_run.ts";
 import { Gate } from "./gate.ts";
 
 // deno-lint-ignore ban-types
@@ -65,7 +74,8 @@ export class Runner {
   readonly #functions = new Map<number, KnownFunction>();
   readonly #gate = new Gate();
   readonly #queue: QueuedChunk[] = [];
-  #current: ChunkRun | undefined;
+  #current: ChunkReport | undefined;
+  readonly #meter: WorkerMeter | undefined;
   readonly #prepared: Promise<void> | undefined;
   #isRunning = false;
   #isInitialised = false;
@@ -79,6 +89,8 @@ export class Runner {
       this.#leading.push(host.codec.unpack(setup.sharedObjects.packed));
     }
     if (setup.useWorkerState) this.#leading.push({});
+    if (setup.measures) this.#meter = new WorkerMeter();
+    this.#meter?.beginWaiting();
     this.#prepared = this.#prepare();
   }
 
@@ -136,16 +148,18 @@ export class Runner {
 
   async #runQueue(): Promise<void> {
     if (this.#prepared) await this.#prepared;
+    this.#meter?.endWaiting();
     for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
       if (begin(this.#setup.control, next.message[1])) {
         await this.#runChunk(next);
       }
     }
     this.#isRunning = false;
+    this.#meter?.beginWaiting();
   }
 
   async #runChunk({ message, known }: QueuedChunk): Promise<void> {
-    const [, sequence, , mode, elements] = message;
+    const [, sequence, functionId, mode, elements] = message;
     const { codec, post, finder } = this.#host;
     let task: BoundTask;
     try {
@@ -161,53 +175,74 @@ export class Runner {
       post([UNRUNNABLE, sequence, codec.packError(error), "workerInit"]);
       return;
     }
-    const run = new ChunkRun(
+    const { control, workerId } = this.#setup;
+    const { isolated } = mode;
+    const report = new ChunkReport({
       sequence,
-      mode,
-      codec.unpackList(elements),
-      task,
-      (error) => codec.packError(explain(known.definition, error)),
-      this.#setup.control,
+      isolated,
+      control,
       codec,
-      this.#setup.workerId,
+      packError: (error) => codec.packError(explain(known.definition, error)),
+      takeInsights: () => this.#meter?.take(),
       post,
-    );
+    });
+    const run: RunSetup = {
+      sequence,
+      functionId,
+      mode,
+      elements: codec.unpackList(elements),
+      task,
+      control,
+      workerId,
+      report,
+      meter: this.#meter,
+    };
     if (mode.concurrency > 1) {
-      await finder.runInTask(() => run.runSideBySide(this.#gate));
-    } else {
-      await this.#gate.hasRoom(1);
-      this.#current = run;
-      await finder.runInTask(() => run.runInOrder());
-      this.#current = undefined;
+      await finder.runInTask(() => runSideBySide(run, this.#gate));
+      return;
     }
+    await this.#gate.hasRoom(1);
+    this.#current = report;
+    await finder.runInTask(() => runInOrder(run));
+    this.#current = undefined;
   }
 
   async #initialise(): Promise<void> {
     const { workerInit, control } = this.#setup;
     setInitialising(control, true);
+    const start = performance.now();
     try {
       await this.#callLifecycle(workerInit);
       this.#isInitialised = true;
     } finally {
+      this.#meter?.addInit(performance.now() - start);
       setInitialising(control, false);
     }
   }
 
   async #stop(): Promise<void> {
     this.#isStopping = true;
-    const { codec, post, close } = this.#host;
-    if (!this.#isInitialised || !this.#setup.workerExit) {
-      post([STOPPED, undefined]);
-    } else {
-      try {
-        const result = await this.#callLifecycle(this.#setup.workerExit);
-        const packed = codec.pack(result, "the result of 'workerExit'");
-        post([STOPPED, { result: packed }]);
-      } catch (error) {
-        post([STOPPED, { error: codec.packError(error) }]);
-      }
-    }
+    const { post, close } = this.#host;
+    this.#meter?.endWaiting();
+    const start = performance.now();
+    const exit = this.#isInitialised && this.#setup.workerExit
+      ? await this.#exit(this.#setup.workerExit)
+      : undefined;
+    if (exit) this.#meter?.addExit(performance.now() - start);
+    post([STOPPED, exit, this.#meter?.take()]);
     close();
+  }
+
+  async #exit(
+    definition: FunctionDefinition,
+  ): Promise<{ result: Packed } | { error: PackedError }> {
+    const { codec } = this.#host;
+    try {
+      const result = await this.#callLifecycle(definition);
+      return { result: codec.pack(result, "the result of 'workerExit'") };
+    } catch (error) {
+      return { error: codec.packError(error) };
+    }
   }
 
   /** Calls an init or exit function. */

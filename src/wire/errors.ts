@@ -1,0 +1,27 @@
+import { Copier } from "./copy.ts";
+import { recordMessage } from "./error_record.ts";
+import { type Packed, packedBy, unpack } from "./values.ts";
+
+/** What was thrown, as structured clone carries it. */
+export type PackedError = Packed;
+
+/**
+ * Makes of a thrown value what can be sent: errors with all that belongs to
+ * them, other values as they are, or else an error that describes them. Never
+ * throws.
+ */
+export function packError(thrown: unknown): PackedError {
+  const message = "A value that cannot be sent was thrown";
+  try {
+    const copier = new Copier();
+    return packedBy(copier, copier.copyOrDescribe(thrown, message));
+  } catch {
+    const record = recordMessage(message);
+    return { value: record, records: [record] };
+  }
+}
+
+/** What was thrown, to be thrown again. */
+export function unpackError(packed: PackedError): unknown {
+  return unpack(packed);
+}

@@ -1,0 +1,124 @@
+import { dataCloneError } from "../errors.ts";
+import { platformClass, tagOf } from "./kinds.ts";
+
+/**
+ * How messages name the value that is packed: "the result". For a list whose
+ * elements have names of their own, a function that gives the name of one.
+ */
+export type What = string | ((index: number) => string);
+
+/**
+ * A step from a value to one inside it: a property, an element's index, or
+ * "keys()" or "values()" followed by an index.
+ */
+export type PathStep = string | number;
+
+/** Steps of a path that are shown. */
+const MAX_STEPS = 16;
+
+const HINTS: Record<string, string> = {
+  Blob: "send its bytes",
+  File: "send its bytes",
+  FormData: "send an array of its entries",
+  Headers: "send an array of its entries",
+  Promise: "await it first",
+  Request: "send its parts, such as its url",
+  Response: "send its parts, such as its text",
+  URL: "send its href",
+  URLSearchParams: "send its text",
+};
+
+/** Thrown inside the codec: that a value cannot be sent, and why. */
+export class Refusal {
+  /** Goes on where "as it" or "as its property ..." ends. */
+  readonly reason: string;
+
+  constructor(reason: string) {
+    this.reason = reason;
+  }
+}
+
+/** The error that says what cannot be sent, and which part of it is to blame. */
+export function refusalError(
+  thrown: unknown,
+  what: What,
+  path: readonly PathStep[],
+): DOMException {
+  let name = typeof what === "string" ? what : "the list";
+  let rest = path;
+  // Where the stack ended says nothing.
+  if (isStackOverflow(thrown)) rest = [];
+  const [first] = rest;
+  if (typeof what === "function" && typeof first === "number") {
+    name = what(first);
+    rest = rest.slice(1);
+  }
+  const culprit = rest.length === 0 ? "it" : `its ${formatProperty(rest)}`;
+  return dataCloneError(
+    `Cannot send ${name} as ${culprit} ${reasonOf(thrown)}`,
+    thrown instanceof Refusal ? undefined : thrown,
+  );
+}
+
+/** "property 'a.list[2]'" */
+export function formatProperty(path: readonly PathStep[]): string {
+  let text = "";
+  for (const step of path.slice(0, MAX_STEPS)) {
+    if (typeof step === "number") text += `[${step}]`;
+    else if (!/^[\p{L}_$][\p{L}\d_$]*(?:\(\))?$/u.test(step)) {
+      text += `[${JSON.stringify(step)}]`;
+    } else text += text === "" ? step : `.${step}`;
+  }
+  return `property '${text}${path.length > MAX_STEPS ? " ..." : ""}'`;
+}
+
+/** "is a function" */
+export function reasonOf(thrown: unknown): string {
+  if (thrown instanceof Refusal) return thrown.reason;
+  return isStackOverflow(thrown)
+    ? "is nested too deeply"
+    : `cannot be read: ${preview(thrown)}`;
+}
+
+/** Whether the stack was too small for how deep a value is nested. */
+export function isStackOverflow(thrown: unknown): boolean {
+  return thrown instanceof RangeError && /call stack/.test(thrown.message);
+}
+
+/** The step to a property. */
+export function stepOf(container: object, key: string): PathStep {
+  return Array.isArray(container) && /^\d+$/.test(key) ? Number(key) : key;
+}
+
+/** The refusal of a value for what it is: "is a URL: send its href". */
+export function refusalOf(value: unknown): Refusal {
+  if (typeof value !== "object" || value === null) {
+    return new Refusal(`is a ${typeof value}`);
+  }
+  const platform = platformClass(value);
+  const name = platform ?? classOf(value);
+  const article = /^[AEIO]/.test(name) ? "an" : "a";
+  const rest = platform === undefined
+    ? " that cannot be cloned, such as a Proxy"
+    : Object.hasOwn(HINTS, name)
+    ? `: ${HINTS[name]}`
+    : "";
+  return new Refusal(`is ${article} ${name}${rest}`);
+}
+
+function classOf(value: object): string {
+  const name: unknown = value.constructor?.name;
+  return typeof name === "string" && name !== "" ? name : tagOf(value);
+}
+
+/** A word or two for a value that cannot be sent. Never throws. */
+export function preview(value: unknown): string {
+  try {
+    if (typeof value === "function") {
+      return `[function ${value.name || "(anonymous)"}]`;
+    }
+    return String(value);
+  } catch {
+    return "[object]";
+  }
+}
