@@ -4,7 +4,7 @@ import { type Resolvers, withResolvers } from "./promises.ts";
 import type { WorkerEnd } from "./runtime/contract.ts";
 import type { Starter } from "./start/contract.ts";
 import { deathError, leadOn } from "./task_errors.ts";
-import { LONGEST_TIMER, timeoutError } from "./timeouts.ts";
+import { LONGEST_TIMER, timeoutError, withoutFrames } from "./timeouts.ts";
 import { type Chunk, partOf, restOf } from "./task_source.ts";
 import { Watchdog } from "./watchdog.ts";
 import {
@@ -277,7 +277,8 @@ export class PoolWorker {
     );
     packed.forEach((result, index) => {
       if ("error" in result) {
-        const error = leadOn(result.error, this.id, chunk, index);
+        const error = withoutFrames(result.error);
+        leadOn(error, this.id, chunk, index);
         chunk.source.failTask(chunk, index, error);
       } else if (chunk.source.wants(chunk)) {
         chunk.source.putBack(partOf(chunk, index, index + 1));

@@ -6,6 +6,7 @@ import type {
   WorkerRuntime,
 } from "./contract.ts";
 import { dataUrl } from "./data_url.ts";
+import { importerAt } from "./import_as.ts";
 
 // --- types ---
 
@@ -67,30 +68,12 @@ async function importFrom(
   base: string | undefined,
   options?: ImportCallOptions,
 ): Promise<unknown> {
-  if (base === undefined || URL.canParse(specifier)) {
-    return await import(specifier, options);
+  if (base?.startsWith("file:") && !URL.canParse(specifier)) {
+    return await importerAt(base, builtin)(specifier, options);
   }
-  if (/^\.{0,2}\//.test(specifier)) {
-    return await import(new URL(specifier, base).href, options);
-  }
-  try {
-    // What the import map of the program names.
-    return await import(specifier, options);
-  } catch (error) {
-    const { createRequire } = builtin<
-      { createRequire(base: string): { resolve(name: string): string } }
-    >("node:module");
-    const { pathToFileURL } = builtin<{ pathToFileURL(path: string): URL }>(
-      "node:url",
-    );
-    let path: string;
-    try {
-      path = createRequire(base).resolve(specifier);
-    } catch {
-      throw error;
-    }
-    return await import(pathToFileURL(path).href, options);
-  }
+  const isRelative = base !== undefined && /^\.{0,2}\//.test(specifier);
+  const target = isRelative ? new URL(specifier, base).href : specifier;
+  return await import(target, options);
 }
 
 // --- owner ---

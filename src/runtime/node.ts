@@ -6,6 +6,7 @@ import type {
   WorkerRuntime,
 } from "./contract.ts";
 import { dataUrl } from "./data_url.ts";
+import { importerAt } from "./import_as.ts";
 import { within, withResolvers } from "../promises.ts";
 
 // --- types ---
@@ -28,13 +29,6 @@ interface WorkerThreads {
   parentPort: NodePort;
 }
 
-interface Vm {
-  Script: new (text: string, options: Record<string, unknown>) => {
-    runInThisContext(): unknown;
-  };
-  constants: { USE_MAIN_CONTEXT_DEFAULT_LOADER: unknown };
-}
-
 interface NodeProcess {
   execArgv: string[];
   versions: { node: string };
@@ -53,41 +47,14 @@ function builtin<T>(name: string): T {
   return scope.process.getBuiltinModule(name) as T;
 }
 
-type Importer = (
-  specifier: string,
-  options?: ImportCallOptions,
-) => Promise<unknown>;
-
-const importers = new Map<string, Importer>();
-
-/** An `import()` that resolves as the one in the module at `base` would. */
-function importerAt(base: string): Importer {
-  let importer = importers.get(base);
-  if (importer === undefined) {
-    const { Script, constants } = builtin<Vm>("node:vm");
-    const { fileURLToPath } = builtin<{ fileURLToPath(url: string): string }>(
-      "node:url",
-    );
-    importer = new Script(
-      "(specifier, options) => import(specifier, options)",
-      {
-        filename: base.startsWith("file:") ? fileURLToPath(base) : base,
-        importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-      },
-    ).runInThisContext() as Importer;
-    importers.set(base, importer);
-  }
-  return importer;
-}
-
-function importFrom(
+async function importFrom(
   specifier: string,
   base: string | undefined,
   options?: ImportCallOptions,
 ): Promise<unknown> {
-  return base === undefined || URL.canParse(specifier)
-    ? import(specifier, options)
-    : importerAt(base)(specifier, options);
+  return base?.startsWith("file:")
+    ? await importerAt(base, builtin)(specifier, options)
+    : await import(specifier, options);
 }
 
 // --- owner ---

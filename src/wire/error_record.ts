@@ -45,6 +45,9 @@ function poolClasses(): Record<string, ErrorClass> {
   };
 }
 
+/** How the URL of a worker's script begins. */
+const WORKER_SCRIPT = "data:text/javascript;base64,";
+
 /** What is set by a class, and so is no field of its own. */
 const STANDARD_KEYS = new Set(["name", "message", "stack"]);
 
@@ -57,8 +60,19 @@ export function recordError(error: object): ErrorRecord {
   const message = textOf(error, "message") ?? "";
   const name = textOf(error, "name") ?? errorClass;
   const header = message === "" ? name : `${name}: ${message}`;
-  const stack = textOf(error, "stack") ?? header;
+  const stack = withoutWorkerFrames(textOf(error, "stack") ?? header);
   return { class: errorClass, name, message, stack, fields: [] };
+}
+
+/**
+ * A worker's own script is a `data:` URL: its frames tell the user nothing,
+ * and are as long as the script.
+ */
+function withoutWorkerFrames(stack: string): string {
+  return stack.includes(WORKER_SCRIPT)
+    ? stack.split("\n").filter((line) => !line.includes(WORKER_SCRIPT))
+      .join("\n")
+    : stack;
 }
 
 /** The record of an error made from the message. */
@@ -148,7 +162,12 @@ function isPosition(error: object, record: ErrorRecord, key: string): boolean {
 /** An error as recorded, its fields still missing. */
 export function createError(record: ErrorRecord): Error {
   const { class: className, name, message, stack } = record;
+  // A trace from here would lead into the pool, and Bun would print it.
+  const traces = Error as { stackTraceLimit?: number | undefined };
+  const { stackTraceLimit } = traces;
+  traces.stackTraceLimit = 0;
   const error = construct(className, name, message);
+  traces.stackTraceLimit = stackTraceLimit;
   if (error.name !== name) setHidden(error, "name", name);
   setHidden(error, "stack", stack);
   return error;

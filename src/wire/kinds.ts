@@ -11,18 +11,23 @@ export type Kind =
   /** Refused by some runtime, or silently emptied. */
   | "refused";
 
-const LEAF_TAGS = new Set([
-  "ArrayBuffer",
-  "BigInt",
-  "Boolean",
-  "CryptoKey",
-  "Date",
-  "Number",
-  "RegExp",
-  "SharedArrayBuffer",
-  "String",
-  "WebAssembly.Memory",
-  "WebAssembly.Module",
+const KINDS = new Map<string, Kind>([
+  ["Map", "map"],
+  ["Set", "set"],
+  ["Error", "error"],
+  ["DOMException", "error"],
+  ["ArrayBuffer", "leaf"],
+  ["BigInt", "leaf"],
+  ["Boolean", "leaf"],
+  ["CryptoKey", "leaf"],
+  ["DataView", "leaf"],
+  ["Date", "leaf"],
+  ["Number", "leaf"],
+  ["RegExp", "leaf"],
+  ["SharedArrayBuffer", "leaf"],
+  ["String", "leaf"],
+  ["WebAssembly.Memory", "leaf"],
+  ["WebAssembly.Module", "leaf"],
 ]);
 
 // Built-in classes that are not to be found by their name on globalThis.
@@ -48,14 +53,27 @@ export function kindOf(value: object, prototype: object | null): Kind {
   return kind;
 }
 
-// By tag rather than by class: it is the same for objects of other realms.
+// It stands for all objects with the same prototype, so that the prototypes
+// should decide: the object may be a Proxy.
 function classify(value: object): Kind {
+  const names = platformClasses(value);
+  for (const name of names) {
+    const kind = knownKind(name);
+    if (kind !== undefined) return kind;
+  }
+  if (names.length > 0) return "refused";
+  // An object of another realm, perhaps.
   const tag = tagOf(value);
-  if (ArrayBuffer.isView(value) || LEAF_TAGS.has(tag)) return "leaf";
-  if (isError(value)) return "error";
-  if (tag === "Map" && isUsable(Map.prototype.has, value)) return "map";
-  if (tag === "Set" && isUsable(Set.prototype.has, value)) return "set";
-  return platformClass(value) === undefined ? "object" : "refused";
+  if (REFUSED_TAG.test(tag)) return "refused";
+  const kind = knownKind(tag) ?? "object";
+  return (kind === "map" && !isUsable(Map.prototype.has, value)) ||
+      (kind === "set" && !isUsable(Set.prototype.has, value))
+    ? "object"
+    : kind;
+}
+
+function knownKind(name: string): Kind | undefined {
+  return /.Array$/.test(name) ? "leaf" : KINDS.get(name);
 }
 
 /** `Map`, `Date`, `URL` ... */
@@ -65,9 +83,7 @@ export function tagOf(value: object): string {
 
 /** Whether the value is an error, of this realm or another. */
 export function isError(value: object): boolean {
-  if (value instanceof Error) return true;
-  const tag = tagOf(value);
-  return tag === "Error" || tag === "DOMException";
+  return value instanceof Error || knownKind(tagOf(value)) === "error";
 }
 
 // A class may call itself Map and be none.
@@ -83,28 +99,31 @@ function isUsable(
   }
 }
 
-/** The name of the runtime's own class that the object is an instance of. */
+/** The runtime's own class that the object is an instance of. */
 export function platformClass(value: object): string | undefined {
   const tag = tagOf(value);
-  if (REFUSED_TAG.test(tag)) return tag;
-  for (
-    let prototype = Object.getPrototypeOf(value);
-    prototype !== null;
-    prototype = Object.getPrototypeOf(prototype)
-  ) {
-    const { constructor } = prototype;
-    if (constructor === Object || !Object.hasOwn(prototype, "constructor")) {
-      continue;
-    }
-    if (isPlatformClass(constructor)) return constructor.name;
-  }
-  return undefined;
+  return REFUSED_TAG.test(tag) ? tag : platformClasses(value)[0];
 }
 
-// Globals are looked up by name alone: some are loaded when first touched.
+/** Names of the runtime's own classes on the prototype chain. */
+function platformClasses(value: object): string[] {
+  const names: string[] = [];
+  let prototype = Object.getPrototypeOf(value);
+  while (prototype !== null) {
+    if (Object.hasOwn(prototype, "constructor")) {
+      const { constructor } = prototype;
+      if (isPlatformClass(constructor)) names.push(constructor.name);
+    }
+    prototype = Object.getPrototypeOf(prototype);
+  }
+  return names;
+}
+
 function isPlatformClass(constructor: unknown): boolean {
   if (typeof constructor !== "function") return false;
   const { name } = constructor;
+  if (name === "Object" || name === "Array") return false;
+  // By name alone: some globals are loaded when they are first touched.
   const descriptor = Object.getOwnPropertyDescriptor(globalThis, name);
   // What users put on globalThis is enumerable and no native code.
   return descriptor !== undefined &&
