@@ -40,7 +40,9 @@ export class FixedSizer implements ChunkSizer {
   }
 
   cut(): void {
-    this.#target += this.#chunkSize - Math.ceil(this.#target);
+    // Added before the subtraction: rounding then cuts as MPIRE does.
+    const target = this.#target + this.#chunkSize;
+    this.#target = target - Math.ceil(this.#target);
   }
 
   ran(): void {}
