@@ -29,15 +29,23 @@ export {
   TimeoutError,
   WorkerDiedError,
 } from "./src/errors.ts";
+export type { WorkerPoolInsights } from "./src/insights/insights.ts";
 export { importTasks, task, type Tasks } from "./src/functions/reference.ts";
 export type { Sliceable } from "./src/map_chunks.ts";
 export type {
   ApplyOptions,
   MapChunksOptions,
   MapOptions,
+  TimeoutOptions,
   WorkerPoolOptions,
 } from "./src/options.ts";
-export { type OnError, type Outcome, WorkerPool } from "./src/pool.ts";
+export type { Progress } from "./src/progress/meter.ts";
+export type {
+  ProgressBarOptions,
+  ProgressBarStyle,
+} from "./src/progress/options.ts";
+export type { ProgressStream } from "./src/progress/terminal.ts";
+export { type Outcome, WorkerPool } from "./src/pool.ts";
 export {
   type Shared,
   sharedArray,
@@ -47,6 +55,7 @@ export type {
   AnyElement,
   Input,
   LeadingParameters,
+  OnError,
   Settled,
   StartMethod,
   TaskArguments,

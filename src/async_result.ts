@@ -1,5 +1,5 @@
 import { TimeoutError } from "./errors.ts";
-import { checkObject, checkTimeout } from "./options.ts";
+import { checkObject, checkTimeout } from "./check.ts";
 import { LONGEST_TIMER } from "./timeouts.ts";
 
 /** The result that may never be awaited: its failure must not be a crash. */

@@ -1,4 +1,5 @@
-import { checkChunking, checkIterable } from "./options.ts";
+import { checkIterable } from "./check.ts";
+import { checkChunking } from "./option_checks.ts";
 
 /** The default number of chunks for each worker (from MPIRE). */
 const SPLITS_PER_JOB = 64;

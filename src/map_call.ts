@@ -4,6 +4,7 @@ import type { Crew } from "./crew.ts";
 import type { Crews, LifecycleHandles } from "./crews.ts";
 import type { Caller } from "./functions/caller.ts";
 import type { FunctionHandle } from "./functions/registry.ts";
+import type { ProgressTracker } from "./progress/tracker.ts";
 import { createReader, type ElementReader } from "./input.ts";
 import {
   type Chunk,
@@ -28,6 +29,8 @@ export interface MapRequest {
   maxTasksActive: number | undefined;
   concurrency: number;
   limits: Limits;
+  /** Makes what tells how far the call is, if somebody wants to know. */
+  track: (() => ProgressTracker) | undefined;
   /** Whether workers run in the calling thread. */
   inThread: boolean;
   settle: boolean;
@@ -55,6 +58,8 @@ export class MapCall implements TaskSource, IteratedCall {
   /** Tasks that have been read and whose results have not arrived. */
   #unfinished = 0;
   #hasEnded = false;
+  #progress: ProgressTracker | undefined;
+  #hasTold = false;
   readonly #onAbort = () => this.fail(this.#request.signal!.reason);
 
   /** `collect` makes the collector, which may drive the call. */
@@ -76,7 +81,8 @@ export class MapCall implements TaskSource, IteratedCall {
 
   /** Starts the call. */
   begin(): void {
-    const { signal, crews, handles, limits } = this.#request;
+    const { signal, crews, handles, limits, track } = this.#request;
+    this.#progress = track?.();
     if (signal?.aborted) return this.#onAbort();
     signal?.addEventListener("abort", this.#onAbort, { once: true });
     crews.enter(handles, limits, (crew) => {
@@ -153,7 +159,8 @@ export class MapCall implements TaskSource, IteratedCall {
   }
 
   fail(error: unknown): void {
-    if (!this.#hasEnded) this.#end(() => this.#collector.fail(error));
+    if (this.#hasEnded) return;
+    this.#end("failed", () => this.#collector.fail(error));
   }
 
   wants(): boolean {
@@ -166,7 +173,7 @@ export class MapCall implements TaskSource, IteratedCall {
 
   /** Ends the call: its results are wanted no more. */
   async cancel(): Promise<void> {
-    if (!this.#hasEnded) this.#end(() => this.#collector.finish());
+    if (!this.#hasEnded) this.#end("stopped", () => this.#collector.finish());
     await this.ended();
   }
 
@@ -237,6 +244,21 @@ export class MapCall implements TaskSource, IteratedCall {
     this.#unfinished -= results.length;
     if (!this.#request.countsUntaken) this.#active -= results.length;
     this.#collector.add(first, results);
+    this.#tellProgress();
+  }
+
+  #tellProgress(): void {
+    if (!this.#progress || this.#hasEnded) return;
+    try {
+      if (this.#reader.ended && !this.#hasTold) {
+        this.#hasTold = true;
+        this.#progress.setTotal(this.#read);
+      }
+      this.#progress.update(this.#read - this.#unfinished);
+    } catch (error) {
+      // The user's callback has thrown.
+      this.fail(error);
+    }
   }
 
   #onInput(): void {
@@ -247,11 +269,17 @@ export class MapCall implements TaskSource, IteratedCall {
 
   #checkEnd(): void {
     if (this.#hasEnded || this.#unfinished > 0 || !this.#reader.ended) return;
-    this.#end(() => this.#collector.finish());
+    this.#end("finished", () => this.#collector.finish());
   }
 
-  #end(settle: () => void): void {
+  #end(outcome: "finished" | "failed" | "stopped", settle: () => void): void {
     this.#hasEnded = true;
+    try {
+      this.#progress?.end(outcome, this.#read - this.#unfinished);
+    } catch (error) {
+      // The user's callback has thrown; an earlier error comes first.
+      if (outcome === "finished") settle = () => this.#collector.fail(error);
+    }
     this.#waiting = [];
     this.#request.signal?.removeEventListener("abort", this.#onAbort);
     try {

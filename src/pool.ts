@@ -1,53 +1,39 @@
-import { ApplyCall } from "./apply_call.ts";
 import { AsyncResult } from "./async_result.ts";
-import { createSizer, lengthOf } from "./chunking.ts";
-import {
-  ArrayCollector,
-  type Collector,
-  IteratorCollector,
-} from "./collectors.ts";
-import { Crews, type LifecycleHandles, type PoolSettings } from "./crews.ts";
-import { type Caller, captureCaller } from "./functions/caller.ts";
+import { type AnyMapOptions, Calls, limitsOf } from "./calls.ts";
+import type { PoolSettings } from "./crews.ts";
+import { captureCaller } from "./functions/caller.ts";
 import type { WorkerPoolInsights } from "./insights/insights.ts";
 import { formatInsights } from "./insights/print.ts";
-import { MapCall } from "./map_call.ts";
 import { concatenate, type Sliceable, slices } from "./map_chunks.ts";
 import {
-  type ApplyOptions,
-  checkApplyOptions,
-  checkArguments,
   checkFlag,
-  checkIterable,
   checkMapChunksOptions,
-  checkMapOptions,
   checkPoolOptions,
   checkSliceable,
-  type MapChunksOptions,
-  type MapOptions,
-  type WorkerPoolOptions,
+} from "./option_checks.ts";
+import type {
+  ApplyOptions,
+  MapChunksOptions,
+  MapOptions,
+  WorkerPoolOptions,
 } from "./options.ts";
 import { runtime } from "./runtime/detect.ts";
 import { workerCount } from "./start/starters.ts";
-import type { Limits } from "./task_source.ts";
 import type {
   AnyElement,
   Input,
   LeadingParameters,
+  OnError,
   Settled,
   TaskFunction,
 } from "./types.ts";
-import { currentWorker, type WorkerScope } from "./worker/scope.ts";
 
-/** What a call does about a failed task. */
-export type OnError = "throw" | "settle";
 /** What a map gives for one task. */
 export type Outcome<R, E extends OnError> = E extends "settle"
   ? Settled<Awaited<R>>
   : Awaited<R>;
 // deno-lint-ignore ban-types
 type Callable = Function;
-type AnyMapOptions = MapOptions<OnError, never>;
-type AnyApplyOptions = ApplyOptions<never>;
 
 /**
  * A pool of workers that run functions on all cores: `map` and its like for
@@ -77,10 +63,7 @@ export class WorkerPool<
   UseState extends boolean = false,
 > {
   readonly #settings: PoolSettings;
-  readonly #crews: Crews;
-  readonly #lifecycle: LifecycleHandles;
-  /** The worker whose import of a module made this pool, if one did. */
-  readonly #inertIn: WorkerScope | undefined;
+  readonly #calls: Calls;
 
   /**
    * Makes a pool. Nothing starts before the first call.
@@ -116,10 +99,7 @@ export class WorkerPool<
         base: caller.url,
       })),
     };
-    this.#crews = new Crews(this.#settings);
-    this.#lifecycle = this.#lifecycleOf(options, caller);
-    const worker = currentWorker();
-    if (worker && !worker.isInTask()) this.#inertIn = worker;
+    this.#calls = new Calls(this.#settings, options, caller);
   }
 
   /**
@@ -144,7 +124,7 @@ export class WorkerPool<
     options: MapOptions<E, LeadingParameters<Shared, PassId, UseState>> = {},
   ): Promise<Outcome<R, E>[]> {
     const caller = captureCaller(this.map);
-    const results = await this.#gather(true, task, args, options, caller);
+    const results = await this.#calls.gather(true, task, args, options, caller);
     return results as Outcome<R, E>[];
   }
 
@@ -155,7 +135,13 @@ export class WorkerPool<
     options: MapOptions<E, LeadingParameters<Shared, PassId, UseState>> = {},
   ): Promise<Outcome<R, E>[]> {
     const caller = captureCaller(this.mapUnordered);
-    const results = await this.#gather(false, task, args, options, caller);
+    const results = await this.#calls.gather(
+      false,
+      task,
+      args,
+      options,
+      caller,
+    );
     return results as Outcome<R, E>[];
   }
 
@@ -172,7 +158,7 @@ export class WorkerPool<
     options: MapOptions<E, LeadingParameters<Shared, PassId, UseState>> = {},
   ): AsyncIterableIterator<Outcome<R, E>> & AsyncDisposable {
     const caller = captureCaller(this.imap);
-    return this.#iterate(true, task, args, options, caller) as
+    return this.#calls.iterate(true, task, args, options, caller) as
       & AsyncIterableIterator<Outcome<R, E>>
       & AsyncDisposable;
   }
@@ -184,7 +170,7 @@ export class WorkerPool<
     options: MapOptions<E, LeadingParameters<Shared, PassId, UseState>> = {},
   ): AsyncIterableIterator<Outcome<R, E>> & AsyncDisposable {
     const caller = captureCaller(this.imapUnordered);
-    return this.#iterate(false, task, args, options, caller) as
+    return this.#calls.iterate(false, task, args, options, caller) as
       & AsyncIterableIterator<Outcome<R, E>>
       & AsyncDisposable;
   }
@@ -226,7 +212,7 @@ export class WorkerPool<
       ...rest
     } = options;
     const sizes = { iterableLen, chunkSize, nSplits } as AnyMapOptions;
-    const parts = await this.#gather(
+    const parts = await this.#calls.gather(
       true,
       task as Callable,
       slices(array, sizes, this.#settings.nJobs),
@@ -268,10 +254,10 @@ export class WorkerPool<
   async apply<R>(
     task: (...args: never) => R,
     args: unknown[] = [],
-    options: AnyApplyOptions = {},
+    options: ApplyOptions<never> = {},
   ): Promise<Awaited<R>> {
     const caller = captureCaller(this.apply);
-    return await this.#submit(task, args, options, caller)
+    return await this.#calls.submit(task, args, options, caller)
       .promise as Awaited<R>;
   }
 
@@ -293,10 +279,10 @@ export class WorkerPool<
   applyAsync<R>(
     task: (...args: never) => R,
     args: unknown[] = [],
-    options: AnyApplyOptions = {},
+    options: ApplyOptions<never> = {},
   ): AsyncResult<Awaited<R>> {
     const caller = captureCaller(this.applyAsync);
-    const call = this.#submit(task, args, options, caller);
+    const call = this.#calls.submit(task, args, options, caller);
     return new AsyncResult(call.promise as Promise<Awaited<R>>, () => {
       call.cancel(new DOMException("The task was cancelled", "AbortError"));
     });
@@ -304,8 +290,7 @@ export class WorkerPool<
 
   /** Starts all workers ahead of need. Resolves when they can run tasks. */
   async start(): Promise<void> {
-    if (this.#inertIn) return await this.#never();
-    await this.#crews.start(this.#lifecycle);
+    await this.#calls.start();
   }
 
   /**
@@ -315,8 +300,7 @@ export class WorkerPool<
    * @throws The error of a `workerExit` that failed, when all have stopped.
    */
   async join(): Promise<void> {
-    if (this.#inertIn) return await this.#never();
-    await this.#crews.join();
+    await this.#calls.join();
   }
 
   /** The same as `join()`. */
@@ -329,8 +313,7 @@ export class WorkerPool<
    * `PoolTerminatedError`. The pool can be used again.
    */
   async terminate(): Promise<void> {
-    if (this.#inertIn) return await this.#never();
-    await this.#crews.terminate();
+    await this.#calls.terminate();
   }
 
   /** Calls `join()` at the end of an `await using` block. */
@@ -343,7 +326,7 @@ export class WorkerPool<
    * of their stopping. Starts anew when workers start after all had stopped.
    */
   getExitResults(): unknown[] {
-    return [...this.#crews.records.exitResults];
+    return [...this.#calls.records.exitResults];
   }
 
   /**
@@ -354,7 +337,7 @@ export class WorkerPool<
    * workers have started.
    */
   getInsights(): WorkerPoolInsights | Record<string, never> {
-    return this.#crews.records.getInsights();
+    return this.#calls.records.getInsights();
   }
 
   /** Prints the insights on stdout. */
@@ -405,147 +388,4 @@ export class WorkerPool<
   #retyped<P>(): P {
     return this as unknown as P;
   }
-
-  /** The fate of calls in a worker that only imports a module. */
-  #never(): Promise<never> {
-    this.#inertIn!.noteInertCall();
-    return new Promise(() => {});
-  }
-
-  #lifecycleOf(
-    options: { workerInit?: unknown; workerExit?: unknown },
-    caller: Caller,
-    fallback?: LifecycleHandles,
-  ): LifecycleHandles {
-    const { functions } = this.#crews;
-    const { workerInit, workerExit } = options;
-    return {
-      workerInit: workerInit === undefined
-        ? fallback?.workerInit
-        : functions.handleOf(workerInit, "workerInit", caller),
-      workerExit: workerExit === undefined
-        ? fallback?.workerExit
-        : functions.handleOf(workerExit, "workerExit", caller),
-    };
-  }
-
-  async #gather(
-    ordered: boolean,
-    task: Callable,
-    input: unknown,
-    options: AnyMapOptions,
-    caller: Caller,
-  ): Promise<unknown[]> {
-    const collector = new ArrayCollector(ordered);
-    const call = this.#createMap(
-      task,
-      input,
-      options,
-      caller,
-      false,
-      () => collector,
-    );
-    if (this.#inertIn) return await this.#never();
-    call.begin();
-    try {
-      return await collector.promise;
-    } finally {
-      await call.ended();
-    }
-  }
-
-  #iterate(
-    ordered: boolean,
-    task: Callable,
-    input: unknown,
-    options: AnyMapOptions,
-    caller: Caller,
-  ): AsyncIterableIterator<unknown, undefined> & AsyncDisposable {
-    let collector: IteratorCollector;
-    this.#createMap(task, input, options, caller, true, (call) => {
-      const begin = () => this.#inertIn ? void this.#never() : call.begin();
-      collector = new IteratorCollector(ordered, call, begin);
-      return collector;
-    });
-    return collector!.iterator();
-  }
-
-  /** Checks what a verb of the map family was given and makes the call. */
-  #createMap(
-    task: Callable,
-    input: unknown,
-    options: AnyMapOptions,
-    caller: Caller,
-    countsUntaken: boolean,
-    collect: (call: MapCall) => Collector,
-  ): MapCall {
-    const action = "map";
-    checkMapOptions(action, options);
-    const isAsync = checkIterable(action, "args", input);
-    const { nJobs, orderTasks } = this.#settings;
-    const elements = input as Iterable<unknown> | AsyncIterable<unknown>;
-    const length = options.iterableLen ?? lengthOf(elements);
-    return new MapCall({
-      crews: this.#crews,
-      handles: this.#lifecycleOf(options, caller, this.#lifecycle),
-      handle: this.#crews.functions.handleOf(
-        task,
-        "task",
-        caller,
-        options.closure,
-      ),
-      caller,
-      input: elements,
-      isAsync,
-      limit: options.iterableLen ?? Infinity,
-      sizer: createSizer(options, length, nJobs),
-      nJobs,
-      maxTasksActive: options.maxTasksActive,
-      concurrency: options.concurrency ?? 1,
-      limits: limitsOf(options, this.#settings.limits),
-      inThread: this.#crews.inThread,
-      settle: options.onError === "settle",
-      ordered: orderTasks,
-      countsUntaken,
-      signal: options.signal,
-    }, collect);
-  }
-
-  #submit(
-    task: Callable,
-    args: readonly unknown[],
-    options: AnyApplyOptions,
-    caller: Caller,
-  ): ApplyCall {
-    checkApplyOptions("apply", options);
-    checkArguments("apply", args);
-    const call = new ApplyCall({
-      crews: this.#crews,
-      handles: this.#lifecycleOf(options, caller, this.#lifecycle),
-      handle: this.#crews.functions.handleOf(
-        task,
-        "task",
-        caller,
-        options.closure,
-      ),
-      limits: limitsOf(options, this.#settings.limits),
-      inThread: this.#crews.inThread,
-      caller,
-      args,
-      signal: options.signal,
-    });
-    if (this.#inertIn) void this.#never();
-    else call.begin();
-    return call;
-  }
-}
-
-/** The limits that options set, else those of the pool. */
-function limitsOf(options: Partial<Limits>, pool?: Limits): Limits {
-  return {
-    taskTimeout: options.taskTimeout ?? pool?.taskTimeout,
-    workerInitTimeout: options.workerInitTimeout ?? pool?.workerInitTimeout,
-    workerExitTimeout: options.workerExitTimeout ?? pool?.workerExitTimeout,
-    workerLifespan: options.workerLifespan ?? pool?.workerLifespan,
-  };
 }

@@ -12,6 +12,9 @@ export type StartMethod =
   /** No workers: tasks run one by one in the calling thread. */
   | "serial";
 
+/** The names of the start methods. */
+export const START_METHODS: readonly StartMethod[] = ["threading", "serial"];
+
 /**
  * The state of a worker, an object of its own that is empty when the worker
  * starts. Annotate the parameter of your functions with its real type.
@@ -72,6 +75,9 @@ export type Input<Element> = Iterable<Element> | AsyncIterable<Element>;
 // literals, so that `[[1, "a"]]` gives a number and a string.
 /** Any type of element. */
 export type AnyElement = [] | Record<never, never> | null | undefined;
+
+/** What a call does about a failed task. */
+export type OnError = "throw" | "settle";
 
 /** How a task ended, with `onError: "settle"`. */
 export type Settled<Result> = PromiseSettledResult<Result>;

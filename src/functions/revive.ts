@@ -1,4 +1,4 @@
-import { show } from "../options.ts";
+import { show } from "../check.ts";
 import { BoundedMap } from "./bounded_map.ts";
 import { asExpression, evaluate, formOf, type TextForm } from "./evaluate.ts";
 import { type ImportFrom, importVariables } from "./imports.ts";

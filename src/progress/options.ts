@@ -1,4 +1,12 @@
-import { checkFlag, checkObject, checkTimeout, show } from "../options.ts";
+import {
+  checkBoolean,
+  checkInteger,
+  checkNames,
+  checkObject,
+  checkString,
+  checkTimeout,
+  message,
+} from "../check.ts";
 import type { ProgressStream } from "./terminal.ts";
 
 /** Options of a progress bar. */
@@ -49,6 +57,15 @@ export interface ProgressBarOptions {
   stream?: ProgressStream;
 }
 
+/** What is done with a progress bar. */
+export type ProgressBarStyle = "std" | "dashboard";
+
+/** The names of the styles. */
+export const PROGRESS_BAR_STYLES: readonly ProgressBarStyle[] = [
+  "std",
+  "dashboard",
+];
+
 const NAMES: readonly (keyof ProgressBarOptions)[] = [
   "desc",
   "unit",
@@ -58,32 +75,6 @@ const NAMES: readonly (keyof ProgressBarOptions)[] = [
   "mininterval",
   "stream",
 ];
-
-function message(
-  action: string,
-  option: string,
-  rule: string,
-  value: unknown,
-): string {
-  return `Cannot ${action} as '${option}' must be ${rule}: ` +
-    `current value is ${show(value)}`;
-}
-
-function checkCount(action: string, option: string, value: unknown): void {
-  if (value === undefined) return;
-  const rule = "a non-negative integer";
-  if (typeof value !== "number") {
-    throw new TypeError(message(action, option, rule, value));
-  }
-  if (!Number.isSafeInteger(value) || value < 0) {
-    throw new RangeError(message(action, option, rule, value));
-  }
-}
-
-function checkText(action: string, option: string, value: unknown): void {
-  if (value === undefined || typeof value === "string") return;
-  throw new TypeError(message(action, option, "a string", value));
-}
 
 function checkStream(action: string, option: string, value: unknown): void {
   if (value === undefined) return;
@@ -97,18 +88,12 @@ export function checkProgressBarOptions(action: string, value: unknown): void {
   const prefix = "progressBarOptions";
   checkObject(action, prefix, value);
   const options = value as Record<string, unknown>;
-  for (const name of Object.keys(options)) {
-    if ((NAMES as readonly string[]).includes(name)) continue;
-    throw new RangeError(
-      `Cannot ${action} as the option '${prefix}.${name}' is unknown, unlike ` +
-        `${NAMES.join(", ")}: current value is ${show(options[name])}`,
-    );
-  }
-  checkText(action, `${prefix}.desc`, options.desc);
-  checkText(action, `${prefix}.unit`, options.unit);
-  checkCount(action, `${prefix}.total`, options.total);
-  checkCount(action, `${prefix}.position`, options.position);
-  checkFlag(`${prefix}.leave`, options.leave, action);
+  checkNames(action, options, NAMES, `${prefix}.`);
+  checkString(action, `${prefix}.desc`, options.desc);
+  checkString(action, `${prefix}.unit`, options.unit);
+  checkInteger(action, `${prefix}.total`, options.total, 0);
+  checkInteger(action, `${prefix}.position`, options.position, 0);
+  checkBoolean(action, `${prefix}.leave`, options.leave);
   if (options.mininterval !== undefined) {
     checkTimeout(action, `${prefix}.mininterval`, options.mininterval);
   }

@@ -119,7 +119,8 @@ function startThread(source: string, events: WorkerEvents): WorkerPort {
     events.onEnd(exit);
   }
 
-  // A worker that has ended sends no event. It held a lock while it lived.
+  // A worker that has ended sends no event. It held a lock while it lived. As
+  // the thread that kept the program alive may be gone, the timer does.
   function watch(on: boolean): void {
     clearInterval(check);
     if (!on || !locks) return;
@@ -129,7 +130,6 @@ function startThread(source: string, events: WorkerEvents): WorkerPort {
         if (lock) end({});
       });
     }, CHECK_INTERVAL);
-    scope.Deno.unrefTimer(check);
   }
 
   function keepAlive(on: boolean): void {

@@ -1,4 +1,4 @@
-import { checkSharedArray } from "../options.ts";
+import { checkSharedArray } from "../option_checks.ts";
 import type { TypedArray } from "../types.ts";
 
 /** The constructor of a typed array. */

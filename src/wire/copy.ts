@@ -95,8 +95,12 @@ export class Copier {
   }
 
   #copyArray(array: unknown[]): unknown[] {
-    if (holdsPrimitives(array)) return array;
     const copy: unknown[] = [];
+    // Quick, at the price of properties that are no elements.
+    if (array.length > 64 && holdsPrimitives(array)) {
+      this.#remember(array, copy.concat(array));
+      return this.#copies.get(array) as unknown[];
+    }
     copy.length = array.length;
     return this.#copyProperties(array, copy, Object.keys(array));
   }
@@ -209,18 +213,16 @@ export class Copier {
   }
 }
 
+// What stays as it is must be known to clone, or errors might not get through.
 function checkLeaf(value: object): object {
   const buffer = ArrayBuffer.isView(value) ? value.buffer : value;
-  const tag = tagOf(buffer);
-  if (tag === "ArrayBuffer") {
-    try {
-      new Uint8Array(buffer as ArrayBuffer);
-    } catch {
-      throw new Refusal("is a detached ArrayBuffer");
-    }
+  if (!tagOf(buffer).endsWith("ArrayBuffer")) return checkClone(value);
+  try {
+    new DataView(buffer as ArrayBuffer);
+  } catch {
+    throw new Refusal("is a detached ArrayBuffer");
   }
-  // A memory that is not shared cannot be cloned.
-  return tag === "WebAssembly.Memory" ? checkClone(value) : value;
+  return value;
 }
 
 function checkClone(value: object): object {

@@ -145,7 +145,7 @@ export function fieldsOf(
 
 /** Whether JavaScriptCore put the property there, to say where it happened. */
 function isPosition(error: object, record: ErrorRecord, key: string): boolean {
-  if (!Object.hasOwn(new Error(), "sourceURL")) return false;
+  if (!isJavaScriptCore()) return false;
   const value = (error as Record<string, unknown>)[key];
   switch (key) {
     case "line":
@@ -159,17 +159,29 @@ function isPosition(error: object, record: ErrorRecord, key: string): boolean {
   }
 }
 
+function isJavaScriptCore(): boolean {
+  return Object.hasOwn(new Error(), "sourceURL");
+}
+
+/**
+ * A stack as Bun prints all of it: from a stack that is text, it takes frames
+ * up to the first that names no function.
+ */
+export function printableStack(stack: string): string {
+  return isJavaScriptCore()
+    ? stack.replace(
+      /^( +at (?:async )?)([^\s(][^(\n]*:\d+:\d+)$/gm,
+      "$1<anonymous> ($2)",
+    )
+    : stack;
+}
+
 /** An error as recorded, its fields still missing. */
 export function createError(record: ErrorRecord): Error {
   const { class: className, name, message, stack } = record;
-  // A trace from here would lead into the pool, and Bun would print it.
-  const traces = Error as { stackTraceLimit?: number | undefined };
-  const { stackTraceLimit } = traces;
-  traces.stackTraceLimit = 0;
-  const error = construct(className, name, message);
-  traces.stackTraceLimit = stackTraceLimit;
+  const error = withoutTrace(() => construct(className, name, message));
   if (error.name !== name) setHidden(error, "name", name);
-  setHidden(error, "stack", stack);
+  setHidden(error, "stack", printableStack(stack));
   return error;
 }
 
@@ -202,6 +214,18 @@ function construct(className: string, name: string, message: string): Error {
       return new Error(message);
     default:
       return new (builtIn as ErrorClass)(message, undefined as never);
+  }
+}
+
+// A trace from here would lead into the pool, and Bun would print it.
+function withoutTrace(create: () => Error): Error {
+  const key = "stackTraceLimit";
+  const limit: unknown = Reflect.get(Error, key);
+  Reflect.set(Error, key, 0);
+  try {
+    return create();
+  } finally {
+    Reflect.set(Error, key, limit);
   }
 }
 

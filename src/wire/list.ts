@@ -14,7 +14,7 @@ import {
 export type ListPayload = Float64Array | readonly unknown[] | Packed;
 
 /** Fewer numbers than these travel faster in a plain array. */
-const MIN_NUMBERS = 16;
+const MIN_NUMBERS = 64;
 
 /**
  * Makes of a list what can be sent. Throws a DataCloneError when an element

@@ -96,14 +96,20 @@ export function refusalOf(value: unknown): Refusal {
     return new Refusal(`is a ${typeof value}`);
   }
   const platform = platformClass(value);
-  const name = platform ?? classOf(value);
-  const article = /^[AEIO]/.test(name) ? "an" : "a";
-  const rest = platform === undefined
-    ? " that cannot be cloned, such as a Proxy"
-    : Object.hasOwn(HINTS, name)
-    ? `: ${HINTS[name]}`
-    : "";
-  return new Refusal(`is ${article} ${name}${rest}`);
+  if (platform === undefined) {
+    const name = classOf(value);
+    return new Refusal(
+      `is ${withArticle(name)} that cannot be cloned, such as a Proxy`,
+    );
+  }
+  const hint = HINTS[platform];
+  const rest = hint === undefined ? "" : `: ${hint}`;
+  return new Refusal(`is ${withArticle(platform)}${rest}`);
+}
+
+function withArticle(name: string): string {
+  if (name === "Object" || name === "Array") name = name.toLowerCase();
+  return `${/^[AEIOao]/.test(name) ? "an" : "a"} ${name}`;
 }
 
 function classOf(value: object): string {

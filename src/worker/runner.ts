@@ -94,7 +94,7 @@ export class Runner {
     this.#prepared = this.#prepare();
   }
 
-  /** Whether the worker ends because its owner wants it. */
+  /** Whether the worker has told its owner that it ends. */
   get isStopping(): boolean {
     return this.#isStopping;
   }
@@ -221,7 +221,6 @@ export class Runner {
   }
 
   async #stop(): Promise<void> {
-    this.#isStopping = true;
     const { post, close } = this.#host;
     this.#meter?.endWaiting();
     const start = performance.now();
@@ -229,6 +228,8 @@ export class Runner {
       ? await this.#exit(this.#setup.workerExit)
       : undefined;
     if (exit) this.#meter?.addExit(performance.now() - start);
+    // Until here the exit function itself may end the worker, which is news.
+    this.#isStopping = true;
     post([STOPPED, exit, this.#meter?.take()]);
     close();
   }

@@ -1,0 +1,222 @@
+import { ApplyCall } from "./apply_call.ts";
+import { checkIterable } from "./check.ts";
+import { createSizer, lengthOf } from "./chunking.ts";
+import {
+  ArrayCollector,
+  type Collector,
+  IteratorCollector,
+} from "./collectors.ts";
+import { Crews, type LifecycleHandles, type PoolSettings } from "./crews.ts";
+import type { Caller } from "./functions/caller.ts";
+import { MapCall } from "./map_call.ts";
+import {
+  checkApplyOptions,
+  checkArguments,
+  checkMapOptions,
+} from "./option_checks.ts";
+import type { ApplyOptions, MapOptions } from "./options.ts";
+import type { PoolRecords } from "./pool_records.ts";
+import { ProgressTracker } from "./progress/tracker.ts";
+import type { Limits } from "./task_source.ts";
+import type { OnError } from "./types.ts";
+import { currentWorker, type WorkerScope } from "./worker/scope.ts";
+
+// deno-lint-ignore ban-types
+type Callable = Function;
+/** Options of the map family, for functions with any leading arguments. */
+export type AnyMapOptions = MapOptions<OnError, never>;
+/** Options of the apply family, for functions with any leading arguments. */
+export type AnyApplyOptions = ApplyOptions<never>;
+
+/** Checks, prepares and starts the calls of one pool. */
+export class Calls {
+  readonly #settings: PoolSettings;
+  readonly #crews: Crews;
+  readonly #lifecycle: LifecycleHandles;
+  /** The worker whose import of a module made this pool, if one did. */
+  readonly #inertIn: WorkerScope | undefined;
+
+  constructor(
+    settings: PoolSettings,
+    options: { workerInit?: unknown; workerExit?: unknown },
+    caller: Caller,
+  ) {
+    this.#settings = settings;
+    this.#crews = new Crews(settings);
+    this.#lifecycle = this.#lifecycleOf(options, caller);
+    const worker = currentWorker();
+    if (worker && !worker.isInTask()) this.#inertIn = worker;
+  }
+
+  /** What is kept of the workers. */
+  get records(): PoolRecords {
+    return this.#crews.records;
+  }
+
+  /** Starts all workers. */
+  async start(): Promise<void> {
+    if (this.#inertIn) return await this.#never();
+    await this.#crews.start(this.#lifecycle);
+  }
+
+  /** Finishes what has been asked for and stops all workers. */
+  async join(): Promise<void> {
+    if (this.#inertIn) return await this.#never();
+    await this.#crews.join();
+  }
+
+  /** Stops all workers at once. */
+  async terminate(): Promise<void> {
+    if (this.#inertIn) return await this.#never();
+    await this.#crews.terminate();
+  }
+
+  /** The fate of calls in a worker that only imports a module. */
+  #never(): Promise<never> {
+    this.#inertIn!.noteInertCall();
+    return new Promise(() => {});
+  }
+
+  #lifecycleOf(
+    options: { workerInit?: unknown; workerExit?: unknown },
+    caller: Caller,
+    fallback?: LifecycleHandles,
+  ): LifecycleHandles {
+    const { functions } = this.#crews;
+    const { workerInit, workerExit } = options;
+    return {
+      workerInit: workerInit === undefined
+        ? fallback?.workerInit
+        : functions.handleOf(workerInit, "workerInit", caller),
+      workerExit: workerExit === undefined
+        ? fallback?.workerExit
+        : functions.handleOf(workerExit, "workerExit", caller),
+    };
+  }
+
+  /** Runs a call of the map family and gathers its results. */
+  async gather(
+    ordered: boolean,
+    task: Callable,
+    input: unknown,
+    options: AnyMapOptions,
+    caller: Caller,
+  ): Promise<unknown[]> {
+    const collector = new ArrayCollector(ordered);
+    const call = this.#createMap(
+      task,
+      input,
+      options,
+      caller,
+      false,
+      () => collector,
+    );
+    if (this.#inertIn) return await this.#never();
+    call.begin();
+    try {
+      return await collector.promise;
+    } finally {
+      await call.ended();
+    }
+  }
+
+  /** Prepares a call of the map family that an iterator drives. */
+  iterate(
+    ordered: boolean,
+    task: Callable,
+    input: unknown,
+    options: AnyMapOptions,
+    caller: Caller,
+  ): AsyncIterableIterator<unknown, undefined> & AsyncDisposable {
+    let collector: IteratorCollector;
+    this.#createMap(task, input, options, caller, true, (call) => {
+      const begin = () => this.#inertIn ? void this.#never() : call.begin();
+      collector = new IteratorCollector(ordered, call, begin);
+      return collector;
+    });
+    return collector!.iterator();
+  }
+
+  /** Checks what a verb of the map family was given and makes the call. */
+  #createMap(
+    task: Callable,
+    input: unknown,
+    options: AnyMapOptions,
+    caller: Caller,
+    countsUntaken: boolean,
+    collect: (call: MapCall) => Collector,
+  ): MapCall {
+    const action = "map";
+    checkMapOptions(action, options);
+    const isAsync = checkIterable(action, "args", input);
+    const { nJobs, orderTasks } = this.#settings;
+    const elements = input as Iterable<unknown> | AsyncIterable<unknown>;
+    const length = options.iterableLen ?? lengthOf(elements);
+    return new MapCall({
+      crews: this.#crews,
+      handles: this.#lifecycleOf(options, caller, this.#lifecycle),
+      handle: this.#crews.functions.handleOf(
+        task,
+        "task",
+        caller,
+        options.closure,
+      ),
+      caller,
+      input: elements,
+      isAsync,
+      limit: options.iterableLen ?? Infinity,
+      sizer: createSizer(options, length, nJobs),
+      nJobs,
+      maxTasksActive: options.maxTasksActive,
+      concurrency: options.concurrency ?? 1,
+      limits: limitsOf(options, this.#settings.limits),
+      inThread: this.#crews.inThread,
+      track: ProgressTracker.isWanted(options)
+        ? () => new ProgressTracker(options, length)
+        : undefined,
+      settle: options.onError === "settle",
+      ordered: orderTasks,
+      countsUntaken,
+      signal: options.signal,
+    }, collect);
+  }
+
+  /** Runs one task. */
+  submit(
+    task: Callable,
+    args: readonly unknown[],
+    options: AnyApplyOptions,
+    caller: Caller,
+  ): ApplyCall {
+    checkApplyOptions("apply", options);
+    checkArguments("apply", args);
+    const call = new ApplyCall({
+      crews: this.#crews,
+      handles: this.#lifecycleOf(options, caller, this.#lifecycle),
+      handle: this.#crews.functions.handleOf(
+        task,
+        "task",
+        caller,
+        options.closure,
+      ),
+      limits: limitsOf(options, this.#settings.limits),
+      inThread: this.#crews.inThread,
+      caller,
+      args,
+      signal: options.signal,
+    });
+    if (this.#inertIn) void this.#never();
+    else call.begin();
+    return call;
+  }
+}
+
+/** The limits that options set, else those of the pool. */
+export function limitsOf(options: Partial<Limits>, pool?: Limits): Limits {
+  return {
+    taskTimeout: options.taskTimeout ?? pool?.taskTimeout,
+    workerInitTimeout: options.workerInitTimeout ?? pool?.workerInitTimeout,
+    workerExitTimeout: options.workerExitTimeout ?? pool?.workerExitTimeout,
+    workerLifespan: options.workerLifespan ?? pool?.workerLifespan,
+  };
+}

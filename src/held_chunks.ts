@@ -1,0 +1,316 @@
+import { leadOn } from "./task_errors.ts";
+import { type Chunk, partOf, restOf } from "./task_source.ts";
+import { timeoutError, withoutFrames } from "./timeouts.ts";
+import { Watchdog } from "./watchdog.ts";
+import {
+  hasBegun,
+  isInitialising,
+  progressOf,
+  revoke,
+  skipRest,
+  SLOTS,
+} from "./wire/control.ts";
+import type { PackedError } from "./wire/errors.ts";
+import { packEach } from "./wire/list.ts";
+import type { FromWorker, RESULTS } from "./wire/messages.ts";
+import type { WorkerLink } from "./worker_link.ts";
+
+/** Chunks that a worker holds: one to run, one so that it never waits. */
+const CREDIT = 2;
+
+/** By how much a worker's own timers come before the owner's watchdog. */
+const SIDE_BY_SIDE_GRACE = 100;
+
+/** The watchdog's key of the init function; chunks have theirs from 1 on. */
+const INIT = 0;
+
+/** What befalls the worker that holds the chunks. */
+export interface HolderEvents {
+  /** It holds one chunk less. */
+  onLess(): void;
+  /** A task, or the init function, takes too long or has failed for good. */
+  onGiveUp(errorOf: () => unknown, failsChunks: boolean): void;
+}
+
+type ResultsMessage = Extract<FromWorker, [typeof RESULTS, ...unknown[]]>;
+
+/** The chunks that one worker holds, and what becomes of each. */
+export class HeldChunks {
+  readonly #workerId: number;
+  readonly #link: WorkerLink;
+  /** In the pool's own thread nothing can be watched while it runs. */
+  readonly #isWatched: boolean;
+  readonly #events: HolderEvents;
+  readonly #watchdog: Watchdog;
+  /** Those that have been sent and not ended, oldest first. */
+  readonly #chunks = new Map<number, Chunk>();
+  /** Tasks in these chunks. */
+  #tasks = 0;
+  /** Tasks that the worker was given and has not given back. */
+  #lifetimeTasks = 0;
+  #lifespan = Infinity;
+  #sequence = 0;
+
+  constructor(
+    workerId: number,
+    link: WorkerLink,
+    isWatched: boolean,
+    events: HolderEvents,
+  ) {
+    this.#workerId = workerId;
+    this.#link = link;
+    this.#isWatched = isWatched;
+    this.#events = events;
+    this.#watchdog = new Watchdog(link.control);
+  }
+
+  /** The number of chunks. */
+  get size(): number {
+    return this.#chunks.size;
+  }
+
+  /** Whether the worker has been given as many tasks as it may run. */
+  get isWorn(): boolean {
+    return this.#lifetimeTasks >= this.#lifespan;
+  }
+
+  /** Whether the worker takes one more chunk. */
+  get hasRoom(): boolean {
+    if (this.isWorn) return false;
+    if (this.#chunks.size < CREDIT) return true;
+    // Tasks that wait side by side: enough chunks to keep them so.
+    const [chunk] = this.#chunks.values();
+    const { concurrency } = chunk!.mode;
+    return concurrency > 1 && this.#tasks < concurrency * CREDIT &&
+      this.#chunks.size < SLOTS;
+  }
+
+  /** Sends a chunk. What cannot be sent fails by itself. */
+  send(chunk: Chunk): void {
+    const sequence = ++this.#sequence;
+    try {
+      this.#link.sendChunk(sequence, chunk);
+    } catch {
+      this.#refuse(chunk);
+      return;
+    }
+    this.#chunks.set(sequence, chunk);
+    this.#tasks += chunk.elements.length;
+    this.#lifetimeTasks += chunk.elements.length;
+    this.#lifespan = chunk.limits.workerLifespan ?? Infinity;
+    if (this.#isWatched) this.#watch(sequence, chunk);
+  }
+
+  /** Takes back the last chunk that the worker has not begun. */
+  takeBack(): Chunk | undefined {
+    for (const [sequence, chunk] of [...this.#chunks].reverse()) {
+      if (chunk.workerId !== undefined) continue;
+      if (!revoke(this.#link.control, sequence)) return undefined;
+      this.#giveBack(sequence, chunk.elements.length);
+      return chunk;
+    }
+    return undefined;
+  }
+
+  /** Drops what is wanted no more, as far as not begun. */
+  skipUnwanted(): void {
+    for (const [sequence, chunk] of [...this.#chunks]) {
+      if (chunk.source.wants(chunk)) continue;
+      if (revoke(this.#link.control, sequence)) {
+        this.#giveBack(sequence, chunk.elements.length);
+      } else {
+        skipRest(this.#link.control, sequence);
+      }
+    }
+  }
+
+  /** Results of consecutive tasks have arrived. */
+  addResults(message: ResultsMessage): void {
+    const [, sequence, offset, payload, packedFailures, end] = message;
+    const chunk = this.#chunks.get(sequence);
+    // Side by side, tasks go on after one has failed the call.
+    if (!chunk) return;
+    this.#watchdog.unwatch(INIT);
+    this.#watchdog.touch(sequence);
+    const failures = packedFailures.length === 0 ? undefined : new Map(
+      packedFailures.map((
+        [index, packed],
+      ) => [index, this.#unpackError(packed, chunk, index)]),
+    );
+    const results = this.#link.codec.unpackList(payload);
+    const { source, elements } = chunk;
+    if (results.length > 0) {
+      if (end === undefined || chunk.reported) {
+        chunk.reported ??= new Uint8Array(elements.length);
+        chunk.reported.fill(1, offset, offset + results.length);
+      }
+      if (source.wants(chunk)) {
+        source.addResults(chunk, offset, results, failures);
+      }
+    }
+    if (end === undefined) return;
+    // The worker may have been told to leave the rest.
+    const { begun } = progressOf(this.#link.control, sequence);
+    if (begun < elements.length && source.wants(chunk)) {
+      source.putBack(restOf(chunk, begun));
+    }
+    source.endChunk(chunk, end.elapsed);
+    this.#remove(sequence);
+  }
+
+  /** A task has failed, and with it its chunk. */
+  failTask(sequence: number, index: number, packed: PackedError): void {
+    const chunk = this.#chunks.get(sequence);
+    if (!chunk) return;
+    const error = this.#unpackError(packed, chunk, index);
+    chunk.source.failTask(chunk, index, error);
+    chunk.source.endChunk(chunk, 0);
+    this.#remove(sequence);
+  }
+
+  /** No task of a chunk can be run. */
+  failChunk(
+    sequence: number,
+    packed: PackedError,
+    stage: "function" | "workerInit",
+  ): void {
+    const chunk = this.#chunks.get(sequence);
+    if (!chunk) return;
+    const error = this.#unpackError(packed, chunk);
+    if (stage === "workerInit") {
+      this.#events.onGiveUp(() => error, true);
+      return;
+    }
+    chunk.source.failChunk(chunk, error);
+    chunk.source.endChunk(chunk, 0);
+    this.#remove(sequence);
+  }
+
+  /** Nothing that comes from the worker counts any more. */
+  leave(): void {
+    this.#watchdog.stop();
+    // A thread that cannot be stopped shall at least begin nothing more.
+    for (const sequence of this.#chunks.keys()) {
+      if (!revoke(this.#link.control, sequence)) {
+        skipRest(this.#link.control, sequence);
+      }
+    }
+  }
+
+  /**
+   * The worker is gone: fails what it was running and keeps what it had not
+   * begun. With `failsChunks`, all that it had begun fails.
+   */
+  lose(errorOf: () => unknown, failsChunks: boolean): void {
+    const chunks = [...this.#chunks];
+    this.#chunks.clear();
+    for (const [sequence, chunk] of chunks) {
+      const { source } = chunk;
+      if (!source.wants(chunk)) continue;
+      if (failsChunks && hasBegun(this.#link.control, sequence)) {
+        source.failChunk(chunk, errorOf());
+      } else {
+        this.#loseOne(sequence, chunk, errorOf);
+      }
+      source.endChunk(chunk, 0);
+    }
+  }
+
+  #loseOne(sequence: number, chunk: Chunk, errorOf: () => unknown): void {
+    const { source, elements, reported } = chunk;
+    const begun = hasBegun(this.#link.control, sequence)
+      ? progressOf(this.#link.control, sequence).begun
+      : 0;
+    for (let i = 0; i < begun; i++) {
+      if (reported?.[i]) continue;
+      source.failTask(chunk, i, leadOn(errorOf(), this.#workerId, chunk, i));
+    }
+    if (begun < elements.length && source.wants(chunk)) {
+      source.putBack(restOf(chunk, begun));
+    }
+  }
+
+  #giveBack(sequence: number, count: number): void {
+    this.#lifetimeTasks -= count;
+    this.#remove(sequence);
+  }
+
+  #remove(sequence: number): void {
+    this.#tasks -= this.#chunks.get(sequence)!.elements.length;
+    this.#chunks.delete(sequence);
+    this.#watchdog.unwatch(sequence);
+    this.#events.onLess();
+  }
+
+  /** Fails the tasks of the chunk that cannot be sent, and keeps the rest. */
+  #refuse(chunk: Chunk): void {
+    const packed = packEach(
+      chunk.elements,
+      (index) =>
+        Array.isArray(chunk.elements[index]) ? "the arguments" : "argument 0",
+    );
+    packed.forEach((result, index) => {
+      if ("error" in result) {
+        const error = withoutFrames(result.error);
+        leadOn(error, this.#workerId, chunk, index);
+        chunk.source.failTask(chunk, index, error);
+      } else if (chunk.source.wants(chunk)) {
+        chunk.source.putBack(partOf(chunk, index, index + 1));
+      }
+    });
+    chunk.source.endChunk(chunk, 0);
+    this.#events.onLess();
+  }
+
+  #watch(sequence: number, chunk: Chunk): void {
+    const { taskTimeout, workerInitTimeout } = chunk.limits;
+    if (taskTimeout !== undefined) {
+      const grace = chunk.mode.concurrency > 1 ? SIDE_BY_SIDE_GRACE : 0;
+      this.#watchdog.watchTasks(
+        sequence,
+        taskTimeout + grace,
+        () => this.#overrun(sequence, chunk, taskTimeout),
+      );
+    }
+    if (workerInitTimeout !== undefined && sequence === 1) {
+      const id = this.#workerId;
+      this.#watchdog.watchStep(
+        INIT,
+        workerInitTimeout,
+        () =>
+          this.#events.onGiveUp(
+            () => timeoutError("workerInit", workerInitTimeout, id),
+            true,
+          ),
+        () => isInitialising(this.#link.control),
+      );
+    }
+  }
+
+  #overrun(sequence: number, chunk: Chunk, timeout: number): void {
+    const { control } = this.#link;
+    const before = progressOf(control, sequence).begun;
+    skipRest(control, sequence);
+    const { begun, ended } = progressOf(control, sequence);
+    // It has just ended: the worker leaves the rest, which others get.
+    if (ended || begun !== before) return;
+    const errorOf = () => timeoutError("task", timeout, this.#workerId);
+    if (chunk.mode.concurrency === 1) {
+      if (chunk.mode.isolated) {
+        // Results that are on their way must not go with the worker.
+        for (let i = 0; i < begun - 1; i++) if (!chunk.reported?.[i]) return;
+      }
+      const late = leadOn(errorOf(), this.#workerId, chunk, begun - 1);
+      chunk.source.failTask(chunk, begun - 1, late);
+      chunk.reported ??= new Uint8Array(chunk.elements.length);
+      chunk.reported[begun - 1] = 1;
+    }
+    this.#events.onGiveUp(errorOf, false);
+  }
+
+  /** Rebuilds an error, its stack led on to where the task was called. */
+  #unpackError(packed: PackedError, chunk: Chunk, index?: number): unknown {
+    const error = this.#link.codec.unpackError(packed);
+    return leadOn(error, this.#workerId, chunk, index);
+  }
+}

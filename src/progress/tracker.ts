@@ -1,0 +1,67 @@
+import { ProgressBar, type ProgressOutcome } from "./bar.ts";
+import { type Progress, ProgressMeter } from "./meter.ts";
+import type { ProgressBarOptions, ProgressBarStyle } from "./options.ts";
+
+/** What a call was asked to show. */
+export interface ProgressRequest {
+  progressBar?: boolean;
+  progressBarOptions?: ProgressBarOptions;
+  progressBarStyle?: ProgressBarStyle;
+  onProgress?: (progress: Progress) => void;
+}
+
+/** The text of a bar whose call has failed. */
+const FAILURE = "Exception occurred, terminating workers";
+
+/** Tells whoever wants to know how far a call is. */
+export class ProgressTracker {
+  readonly #bar: ProgressBar | undefined;
+  readonly #meter: ProgressMeter | undefined;
+  readonly #onProgress: ((progress: Progress) => void) | undefined;
+
+  /** `total` is the number of tasks, if known. */
+  constructor(request: ProgressRequest, total: number | undefined) {
+    const { progressBar, progressBarOptions = {}, onProgress } = request;
+    const { progressBarStyle = "std" } = request;
+    if (progressBar && progressBarStyle === "std") {
+      this.#bar = new ProgressBar(progressBarOptions, total);
+    }
+    if (onProgress) {
+      this.#meter = new ProgressMeter(total);
+      this.#onProgress = onProgress;
+    }
+  }
+
+  /** Whether a call with these options has anything to tell. */
+  static isWanted(request: ProgressRequest): boolean {
+    const { progressBar = false, onProgress } = request;
+    return progressBar || onProgress !== undefined;
+  }
+
+  /** So many tasks are done. */
+  update(completed: number): void {
+    this.#bar?.update(completed);
+    if (this.#meter?.update(completed)) {
+      this.#onProgress!(this.#meter.progress());
+    }
+  }
+
+  /** The number of tasks is known now. */
+  setTotal(total: number): void {
+    this.#bar?.setTotal(total);
+    this.#meter?.setTotal(total);
+  }
+
+  /** The call has ended. */
+  end(outcome: "finished" | "failed" | "stopped", completed: number): void {
+    this.#bar?.update(completed);
+    const end: ProgressOutcome = outcome === "failed"
+      ? { kind: "failed", message: FAILURE }
+      : { kind: outcome };
+    this.#bar?.close(end);
+    if (!this.#meter) return;
+    this.#meter.update(completed);
+    this.#meter.end(outcome === "finished");
+    this.#onProgress!(this.#meter.progress());
+  }
+}
