@@ -12,7 +12,10 @@ import { LONGEST_TIMER } from "./timeouts.ts";
 import type { WorkerSetup } from "./wire/messages.ts";
 
 /** What the workers of a crew have in common. */
-export type CrewSetup = Omit<WorkerSetup, "control" | "workerId">;
+export type CrewSetup = Omit<WorkerSetup, "control" | "workerId" | "cpuIds"> & {
+  /** The CPUs of each worker. */
+  cpuIds: readonly (readonly number[])[] | undefined;
+};
 
 /** What the life of workers depends on, and may change between calls. */
 export interface CrewLimits {
@@ -221,11 +224,9 @@ export class Crew implements WorkerOwner {
   }
 
   #create(id: number): PoolWorker {
-    return new PoolWorker(
-      { ...this.#setup, workerId: id },
-      this.#starter,
-      this,
-    );
+    const cpuIds = this.#setup.cpuIds?.[id];
+    const setup = { ...this.#setup, workerId: id, cpuIds };
+    return new PoolWorker(setup, this.#starter, this);
   }
 
   #fill(): void {

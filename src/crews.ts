@@ -23,6 +23,8 @@ export interface PoolSettings {
   readonly idleTimeout: number | undefined;
   readonly enableInsights: boolean;
   readonly preload: WorkerSetup["preload"];
+  /** The CPUs of each worker. */
+  readonly cpuIds: readonly (readonly number[])[] | undefined;
 }
 
 /** Functions that run when a worker begins and ends. */
@@ -218,6 +220,7 @@ export class Crews {
         workerInit: handles.workerInit?.definition,
         workerExit: handles.workerExit?.definition,
         preload,
+        cpuIds: this.#settings.cpuIds,
         measures: this.#settings.enableInsights,
         typescriptLoader: runtime.typescriptLoader(),
       },

@@ -65,6 +65,7 @@ const POOL_OPTIONS = [
   ...TIMEOUTS,
   "idleTimeout",
   "preload",
+  "cpuIds",
 ];
 
 function checkTimeouts(action: string, options: TimeoutOptions): void {

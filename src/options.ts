@@ -99,6 +99,12 @@ export interface WorkerPoolOptions<
    */
   idleTimeout?: number;
   /**
+   * The CPUs that workers are bound to: one entry for all workers, or one for
+   * each; an entry is a CPU or a list of CPUs, counted from 0. Needs Linux and
+   * its `taskset`; has no effect elsewhere.
+   */
+  cpuIds?: readonly number[] | readonly (readonly number[])[];
+  /**
    * Modules that each worker imports when it starts: URLs, or specifiers as
    * the module would import them that makes the pool.
    */

@@ -1,6 +1,7 @@
 import { AsyncResult } from "./async_result.ts";
 import { type AnyMapOptions, Calls, limitsOf } from "./calls.ts";
 import type { PoolSettings } from "./crews.ts";
+import { cpusOf } from "./cpu_ids.ts";
 import { captureCaller } from "./functions/caller.ts";
 import type { WorkerPoolInsights } from "./insights/insights.ts";
 import { formatInsights } from "./insights/print.ts";
@@ -83,8 +84,12 @@ export class WorkerPool<
     checkPoolOptions(options);
     const caller = captureCaller(new.target);
     const { startMethod = "threading" } = options;
+    const nJobs = workerCount(
+      startMethod,
+      options.nJobs ?? runtime.cpuCount(),
+    );
     this.#settings = {
-      nJobs: workerCount(startMethod, options.nJobs ?? runtime.cpuCount()),
+      nJobs,
       startMethod,
       sharedObjects: options.sharedObjects,
       passWorkerId: options.passWorkerId ?? false,
@@ -93,6 +98,7 @@ export class WorkerPool<
       orderTasks: options.orderTasks ?? false,
       limits: limitsOf(options),
       idleTimeout: options.idleTimeout,
+      cpuIds: cpusOf(options.cpuIds, nJobs),
       enableInsights: options.enableInsights ?? false,
       preload: (options.preload ?? []).map((entry) => ({
         specifier: String(entry),

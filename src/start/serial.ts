@@ -30,6 +30,8 @@ function start(events: WorkerEvents): WorkerPort {
       post: (reply) => queueMicrotask(() => open && events.onMessage(reply)),
       codec: referenceCodec,
       close: () => {},
+      // The thread is not the pool's to bind.
+      pin: () => {},
       finder,
     });
   }

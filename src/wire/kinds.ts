@@ -64,8 +64,7 @@ function classify(value: object): Kind {
   if (names.length > 0) return "refused";
   // An object of another realm, perhaps.
   const tag = tagOf(value);
-  if (REFUSED_TAG.test(tag)) return "refused";
-  const kind = knownKind(tag) ?? "object";
+  const kind = knownKind(tag) ?? (REFUSED_TAG.test(tag) ? "refused" : "object");
   return (kind === "map" && !isUsable(Map.prototype.has, value)) ||
       (kind === "set" && !isUsable(Set.prototype.has, value))
     ? "object"

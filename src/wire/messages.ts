@@ -40,6 +40,8 @@ export interface WorkerSetup {
   sharedObjects: { packed: Packed } | undefined;
   workerInit: FunctionDefinition | undefined;
   workerExit: FunctionDefinition | undefined;
+  /** CPUs to run on. */
+  cpuIds: readonly number[] | undefined;
   /** Modules to import before the first task, as from the module `base`. */
   preload: { specifier: string; base: string | undefined }[];
   /** Whether it tells where its time goes. */

@@ -17,6 +17,7 @@ import {
 } from "../wire/messages.ts";
 import { cloningCodec } from "../wire/codec.ts";
 import { Modules } from "./modules.ts";
+import { pinThread } from "./pin.ts";
 import { Runner } from "./runner.ts";
 
 let runner: Runner | undefined;
@@ -42,6 +43,7 @@ workerRuntime.onMessage((message) => {
     post,
     codec: cloningCodec,
     close: workerRuntime.close,
+    pin: (cpuIds) => pinThread(cpuIds, workerRuntime.builtin),
     finder: new Modules(
       workerRuntime,
       setup.workerId,

@@ -58,6 +58,8 @@ export interface RunnerHost {
   codec: Codec;
   /** Ends the worker. */
   close(): void;
+  /** Binds the worker to CPUs. */
+  pin(cpuIds: readonly number[]): void;
   finder: FunctionFinder;
 }
 
@@ -130,10 +132,16 @@ export class Runner {
     this.#current?.flush();
   }
 
-  /** Imports what must be there before the first task. */
+  /** Does what must be done before the first task. */
   #prepare(): Promise<void> | undefined {
     const { post, codec, finder } = this.#host;
-    const { preload } = this.#setup;
+    const { preload, cpuIds } = this.#setup;
+    try {
+      if (cpuIds) this.#host.pin(cpuIds);
+    } catch (error) {
+      post([UNSTARTABLE, codec.packError(error)]);
+      return undefined;
+    }
     if (preload.length === 0) {
       post([READY]);
       return undefined;
