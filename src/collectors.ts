@@ -1,4 +1,5 @@
 import { type Resolvers, withResolvers } from "./promises.ts";
+import { Queue } from "./queue.ts";
 
 /** Where the results of a call go. */
 export interface Collector {
@@ -10,14 +11,46 @@ export interface Collector {
   fail(error: unknown): void;
 }
 
+/** Results of consecutive tasks. */
+type Part = ArrayLike<unknown>;
+
+/** Puts parts of results in order; without order they pass as they come. */
+class Sequence {
+  readonly #ordered: boolean;
+  /** The number of results that have passed. */
+  #passed = 0;
+  /** Parts that came before those of earlier tasks, by first task. */
+  readonly #early = new Map<number, Part>();
+
+  constructor(ordered: boolean) {
+    this.#ordered = ordered;
+  }
+
+  /** Adds a part; `pass` gets each part whose turn it is. */
+  add(first: number, part: Part, pass: (part: Part) => void): void {
+    if (this.#ordered && first !== this.#passed) {
+      this.#early.set(first, part);
+      return;
+    }
+    let next: Part | undefined = part;
+    while (next) {
+      this.#passed += next.length;
+      pass(next);
+      if (this.#early.size === 0) return;
+      next = this.#early.get(this.#passed);
+      this.#early.delete(this.#passed);
+    }
+  }
+}
+
 /** Gathers results in an array, for `map` and `mapUnordered`. */
 export class ArrayCollector implements Collector {
-  readonly #ordered: boolean;
+  readonly #sequence: Sequence;
   readonly #results: unknown[] = [];
   readonly #resolvers: Resolvers<unknown[]> = withResolvers();
 
   constructor(ordered: boolean) {
-    this.#ordered = ordered;
+    this.#sequence = new Sequence(ordered);
   }
 
   /** The results. */
@@ -26,11 +59,12 @@ export class ArrayCollector implements Collector {
   }
 
   add(first: number, results: ArrayLike<unknown>): void {
+    // Results are only ever appended: an array that begins with anything else
+    // than numbers would box each number that comes later.
     const all = this.#results;
-    const start = this.#ordered ? first : all.length;
-    // An array that is filled from its end on turns into a slow hash table.
-    while (all.length < start) all.push(undefined);
-    for (let i = 0; i < results.length; i++) all[start + i] = results[i];
+    this.#sequence.add(first, results, (part) => {
+      for (let i = 0; i < part.length; i++) all.push(part[i]);
+    });
   }
 
   finish(): void {
@@ -54,11 +88,10 @@ export interface IteratedCall {
 
 /** Hands results to a consumer one by one, for `imap` and `imapUnordered`. */
 export class IteratorCollector implements Collector {
-  readonly #ordered: boolean;
-  /** Ordered: results by task. Unordered: by arrival. */
-  readonly #results = new Map<number, unknown>();
-  #next = 0;
-  #arrived = 0;
+  readonly #sequence: Sequence;
+  /** Results whose turn it is; of the first part `#position` were taken. */
+  readonly #parts = new Queue<Part>();
+  #position = 0;
   #waiting: Resolvers<IteratorResult<unknown, undefined>>[] = [];
   #end: { error?: unknown; failed: boolean } | undefined;
   #hasBegun = false;
@@ -67,18 +100,16 @@ export class IteratorCollector implements Collector {
 
   /** `begin` is called when the first result is asked for. */
   constructor(ordered: boolean, call: IteratedCall, begin: () => void) {
-    this.#ordered = ordered;
+    this.#sequence = new Sequence(ordered);
     this.#call = call;
     this.#begin = begin;
   }
 
   add(first: number, results: ArrayLike<unknown>): void {
-    const start = this.#ordered ? first : this.#arrived;
-    this.#arrived += results.length;
-    for (let i = 0; i < results.length; i++) {
-      this.#results.set(start + i, results[i]);
-    }
-    while (this.#waiting.length > 0 && this.#results.has(this.#next)) {
+    this.#sequence.add(first, results, (part) => {
+      if (part.length > 0) this.#parts.push(part);
+    });
+    while (this.#waiting.length > 0 && this.#parts.length > 0) {
       this.#waiting.shift()!.resolve({ done: false, value: this.#take() });
     }
   }
@@ -89,7 +120,7 @@ export class IteratorCollector implements Collector {
 
   fail(error: unknown): void {
     // Results that nobody has taken go with the call.
-    this.#results.clear();
+    this.#parts.clear();
     this.#close({ error, failed: true });
   }
 
@@ -98,7 +129,7 @@ export class IteratorCollector implements Collector {
     const iterator = {
       next: () => this.#step(),
       return: async (): Promise<IteratorResult<unknown, undefined>> => {
-        this.#results.clear();
+        this.#parts.clear();
         this.#close({ failed: false });
         await this.#call.cancel();
         return { done: true, value: undefined };
@@ -118,7 +149,7 @@ export class IteratorCollector implements Collector {
       this.#hasBegun = true;
       if (!this.#end) this.#begin();
     }
-    if (this.#results.has(this.#next)) {
+    if (this.#parts.length > 0) {
       return Promise.resolve({ done: false, value: this.#take() });
     }
     if (this.#end) return this.#last();
@@ -138,8 +169,12 @@ export class IteratorCollector implements Collector {
   }
 
   #take(): unknown {
-    const value = this.#results.get(this.#next);
-    this.#results.delete(this.#next++);
+    const part = this.#parts.peek()!;
+    const value = part[this.#position++];
+    if (this.#position === part.length) {
+      this.#parts.shift();
+      this.#position = 0;
+    }
     this.#call.taken();
     return value;
   }

@@ -2,7 +2,11 @@ import { WorkerDiedError } from "./errors.ts";
 import type { FunctionHandle } from "./functions/registry.ts";
 import type { WorkerInsightsDelta } from "./insights/worker_meter.ts";
 import type { PoolRecords } from "./pool_records.ts";
-import { PoolWorker, type WorkerOwner } from "./pool_worker.ts";
+import {
+  type DeathStage,
+  PoolWorker,
+  type WorkerOwner,
+} from "./pool_worker.ts";
 import { type Resolvers, withResolvers } from "./promises.ts";
 import { runtime } from "./runtime/detect.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -24,7 +28,7 @@ export interface CrewLimits {
   idleTimeout: number | undefined;
 }
 
-/** Workers that may end in a row, none having run a task to its end. */
+/** Workers that may die in a row outside of tasks. */
 const MAX_DEATHS = 8;
 
 /**
@@ -45,7 +49,7 @@ export class Crew implements WorkerOwner {
   readonly #retiring = new Map<PoolWorker, Promise<void>>();
   /** Slots without a worker. */
   #vacancies: number;
-  /** Deaths since a chunk last ended. */
+  /** Deaths outside of tasks since a chunk last ended. */
   #deaths = 0;
   #stopping: Promise<void> | undefined;
   #quiet: Resolvers<void> | undefined;
@@ -197,14 +201,15 @@ export class Crew implements WorkerOwner {
   }
 
   /** A worker is gone. */
-  onDeath(worker: PoolWorker, error: Error, wasReady: boolean): void {
+  onDeath(worker: PoolWorker, error: Error, during: DeathStage): void {
     if (this.#successors.get(worker.id) === worker) {
       this.#successors.delete(worker.id);
     }
     if (this.#workers[worker.id] !== worker) return;
     this.#vacate(worker);
-    this.#deaths++;
-    if (!wasReady) {
+    // A task that ends its worker is no reason to think ill of the next.
+    if (during !== "task") this.#deaths++;
+    if (during === "start") {
       // It will not start better for the tasks at hand.
       this.#scheduler.clear(error);
     } else if (this.#deaths > MAX_DEATHS) {

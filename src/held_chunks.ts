@@ -74,6 +74,17 @@ export class HeldChunks {
     return this.#lifetimeTasks >= this.#lifespan;
   }
 
+  /** Whether the worker is at a task. */
+  get isRunning(): boolean {
+    const { control } = this.#link;
+    for (const sequence of this.#chunks.keys()) {
+      if (!hasBegun(control, sequence)) continue;
+      const { begun, ended } = progressOf(control, sequence);
+      if (begun > 0 && !ended) return true;
+    }
+    return false;
+  }
+
   /** Whether the worker takes one more chunk. */
   get hasRoom(): boolean {
     if (this.isWorn) return false;

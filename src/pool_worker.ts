@@ -39,8 +39,11 @@ export interface WorkerOwner {
   /** The worker was stopped by itself, as it took too long or failed. */
   onStopped(worker: PoolWorker): void;
   /** The worker is gone, though nobody told it to go. */
-  onDeath(worker: PoolWorker, error: Error, wasReady: boolean): void;
+  onDeath(worker: PoolWorker, error: Error, during: DeathStage): void;
 }
+
+/** What a worker was at when it died. */
+export type DeathStage = "start" | "task" | "idleness";
 
 type StoppedMessage = Extract<FromWorker, [typeof STOPPED, ...unknown[]]>;
 
@@ -228,15 +231,19 @@ export class PoolWorker {
   /** The worker is gone without having been told to go. */
   #end(end: WorkerEnd): void {
     if (this.#state === "ended") return;
-    const wasReady = this.#state !== "starting";
+    const during: DeathStage = this.#state === "starting"
+      ? "start"
+      : this.#held.isRunning
+      ? "task"
+      : "idleness";
     this.#leave();
     // The runtime's own words for why a worker could not start say most.
-    const error = !wasReady && end.error instanceof Error
+    const error = during === "start" && end.error instanceof Error
       ? end.error
       : deathError(this.id, end);
     this.#ready.reject(error);
     this.#stopped?.reject(error);
-    this.#owner.onDeath(this, error, wasReady);
+    this.#owner.onDeath(this, error, during);
     this.#held.lose(() => deathError(this.id, end), false);
   }
 

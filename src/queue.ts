@@ -13,6 +13,12 @@ export class Queue<T> {
     this.#items.push(item);
   }
 
+  /** Drops all items. */
+  clear(): void {
+    this.#items = [];
+    this.#head = 0;
+  }
+
   /** The first item, which stays. */
   peek(): T | undefined {
     return this.#items[this.#head];
