@@ -2,7 +2,7 @@
 // with class, cause and own properties, and a stack that tells of both sides.
 import { WorkerDiedError, WorkerPool } from "../mod.ts"; // for you: "polypool"
 
-await using pool = new WorkerPool({ nJobs: 2 });
+await using pool = new WorkerPool({ nJobs: 1 });
 
 async function parsePort(text: string): Promise<number> {
   const port = Number(text);
@@ -21,10 +21,9 @@ try {
   console.log(`${error.name}: ${error.message}`);
   console.log(`code: ${(error as RangeError & { code: string }).code}`);
   console.log(`cause: ${(error.cause as Error).message}`);
-  // Frames differ among engines; between the worker's and those of the call
-  // stands who did it, and with which arguments.
-  const notes = error.stack!.split("\n").filter((line) => !/^ +at /.test(line));
-  console.log(notes.slice(1).join("\n").trim());
+  // The stack has the worker's frames, then who ran it with which arguments,
+  // then the frames of the call here.
+  console.log(error.stack!.match(/at (worker .*)/)![1]);
   console.log(
     `the stack names this file: ${error.stack!.includes("errors.ts")}`,
   );

@@ -3,19 +3,13 @@
 // results are written to shared memory, so that nothing has to be sent back.
 import { cpuCount, sharedArray, WorkerPool } from "../mod.ts"; // for you: "polypool"
 import { readCsv } from "./data/datasets.ts";
+import { type Points, pointsOf } from "./data/globe.ts";
 
 interface World {
   zipCodes: Points;
   airports: Points;
   nearest: Uint16Array;
   km: Float32Array;
-}
-
-/** Places on a globe of radius 1. */
-interface Points {
-  x: Float64Array;
-  y: Float64Array;
-  z: Float64Array;
 }
 
 /** Runs in the workers: finds the nearest airport of one zip code. */
@@ -41,23 +35,6 @@ function findNearest(world: World, zipCode: number): void {
 const zipCodes = await readCsv("zipcodes.csv");
 const airports = await readCsv("airports.csv");
 console.log(`${zipCodes.length} zip codes, ${airports.length} airports`);
-
-function pointsOf(rows: Record<string, string>[]): Points {
-  const points = {
-    x: sharedArray(Float64Array, rows.length),
-    y: sharedArray(Float64Array, rows.length),
-    z: sharedArray(Float64Array, rows.length),
-  };
-  for (const [i, { latitude, longitude }] of rows.entries()) {
-    const [phi, lambda] = [latitude, longitude].map((degrees) =>
-      Number(degrees) * Math.PI / 180
-    ) as [number, number];
-    points.x[i] = Math.cos(phi) * Math.cos(lambda);
-    points.y[i] = Math.cos(phi) * Math.sin(lambda);
-    points.z[i] = Math.sin(phi);
-  }
-  return points;
-}
 
 function newWorld(): World {
   return {

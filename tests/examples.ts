@@ -24,7 +24,7 @@ interface Run {
 async function run(example: string, runtime: Runtime): Promise<Run> {
   const { kind, command, flags } = runtime;
   const file = join("examples", example);
-  // As in the README: with type checks on Deno, without flags on Bun.
+  // Deno leaves the type checks to `npm run check`.
   const args = kind === "deno" ? ["run", "-A", file] : [...flags, file];
   const { code, signal, stdout, stderr, ms, timedOut } = await runCommand(
     command,
