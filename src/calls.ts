@@ -113,11 +113,16 @@ export class Calls {
     );
     if (this.#inertIn) return await this.#never();
     call.begin();
+    let results: unknown[];
     try {
-      return await collector.promise;
-    } finally {
-      await call.ended();
+      results = await collector.promise;
+    } catch (error) {
+      // It says more than what an exit function throws after it.
+      await call.ended().catch(() => {});
+      throw error;
     }
+    await call.ended();
+    return results;
   }
 
   /** Prepares a call of the map family that an iterator drives. */

@@ -95,6 +95,7 @@ export class IteratorCollector implements Collector {
   #waiting: Resolvers<IteratorResult<unknown, undefined>>[] = [];
   #end: { error?: unknown; failed: boolean } | undefined;
   #hasBegun = false;
+  #isEndTold = false;
   readonly #call: IteratedCall;
   readonly #begin: () => void;
 
@@ -131,7 +132,7 @@ export class IteratorCollector implements Collector {
       return: async (): Promise<IteratorResult<unknown, undefined>> => {
         this.#parts.clear();
         this.#close({ failed: false });
-        await this.#call.cancel();
+        await this.#over(this.#call.cancel());
         return { done: true, value: undefined };
       },
       [Symbol.asyncIterator]: () => iterator,
@@ -163,9 +164,24 @@ export class IteratorCollector implements Collector {
     const end = this.#end!;
     // An error is told once.
     this.#end = { failed: false };
-    await this.#call.ended();
-    if (end.failed) throw end.error;
+    const over = this.#over(this.#call.ended());
+    if (end.failed) {
+      await over.catch(() => {});
+      throw end.error;
+    }
+    await over;
     return { done: true, value: undefined };
+  }
+
+  /** Waits for the end of the call. What fails there is told once as well. */
+  async #over(ended: Promise<void>): Promise<void> {
+    try {
+      await ended;
+    } catch (error) {
+      if (this.#isEndTold) return;
+      this.#isEndTold = true;
+      throw error;
+    }
   }
 
   #take(): unknown {
