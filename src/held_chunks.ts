@@ -4,9 +4,11 @@ import { timeoutError, withoutFrames } from "./timeouts.ts";
 import { Watchdog } from "./watchdog.ts";
 import {
   hasBegun,
-  isInitialising,
+  INITIALISING,
+  phaseOf,
   progressOf,
   revoke,
+  RUNNING,
   skipRest,
   SLOTS,
 } from "./wire/control.ts";
@@ -210,16 +212,20 @@ export class HeldChunks {
 
   /**
    * The worker is gone: fails what it was running and keeps what it had not
-   * begun. With `failsChunks`, all that it had begun fails.
+   * begun. With `failsChunks`, or if it was not at a task yet, all that it had
+   * begun fails: others would fare no better.
    */
   lose(errorOf: () => unknown, failsChunks: boolean): void {
+    const isPreparing = phaseOf(this.#link.control) !== RUNNING;
     const chunks = [...this.#chunks];
     this.#chunks.clear();
     for (const [sequence, chunk] of chunks) {
       const { source } = chunk;
       if (!source.wants(chunk)) continue;
-      if (failsChunks && hasBegun(this.#link.control, sequence)) {
-        source.failChunk(chunk, errorOf());
+      const begun = hasBegun(this.#link.control, sequence);
+      if (begun && (failsChunks || isPreparing)) {
+        const error = leadOn(errorOf(), this.#workerId, chunk, undefined);
+        source.failChunk(chunk, error);
       } else {
         this.#loseOne(sequence, chunk, errorOf);
       }
@@ -293,7 +299,7 @@ export class HeldChunks {
             () => timeoutError("workerInit", workerInitTimeout, id),
             true,
           ),
-        () => isInitialising(this.#link.control),
+        () => phaseOf(this.#link.control) === INITIALISING,
       );
     }
   }

@@ -53,6 +53,7 @@ export class PoolWorker {
   readonly #owner: WorkerOwner;
   readonly #link: WorkerLink;
   readonly #held: HeldChunks;
+  readonly #hasExit: boolean;
   #state: "starting" | "ready" | "stopping" | "ended" = "starting";
   readonly #startedAt = performance.now();
   #idleSince = this.#startedAt;
@@ -69,6 +70,7 @@ export class PoolWorker {
   ) {
     this.id = setup.workerId;
     this.#owner = owner;
+    this.#hasExit = setup.workerExit !== undefined;
     this.#ready.promise.catch(() => {});
     this.#link = new WorkerLink(setup, starter, {
       onMessage: (message) => this.#receive(message),
@@ -242,7 +244,9 @@ export class PoolWorker {
       ? end.error
       : deathError(this.id, end);
     this.#ready.reject(error);
-    this.#stopped?.reject(error);
+    // Only an exit function can have been lost.
+    if (this.#hasExit) this.#stopped?.reject(error);
+    else this.#stopped?.resolve([]);
     this.#owner.onDeath(this, error, during);
     this.#held.lose(() => deathError(this.id, end), false);
   }

@@ -26,8 +26,15 @@
 /** Chunks that a worker can hold at most. */
 export const SLOTS = 1024;
 
-/** The word after all slots: whether the worker runs its init function. */
-const INIT_WORD = SLOTS * 2;
+/** The word after all slots: what the worker is at, if not at a task. */
+const PHASE_WORD = SLOTS * 2;
+
+/** The phase of a worker that runs tasks, or nothing. */
+export const RUNNING = 0;
+/** The phase of a worker that looks for the function of a chunk. */
+export const FINDING = 1;
+/** The phase of a worker that runs its init function. */
+export const INITIALISING = 2;
 
 const OFFERED = 0;
 const TAKEN = 1;
@@ -113,14 +120,14 @@ export function endTasks(control: ControlBlock, sequence: number): void {
   Atomics.or(control, slotOf(sequence) + 1, 1);
 }
 
-/** Worker: whether it runs its init function. */
-export function setInitialising(control: ControlBlock, on: boolean): void {
-  Atomics.store(control, INIT_WORD, on ? 1 : 0);
+/** Worker: what it is at. */
+export function setPhase(control: ControlBlock, phase: number): void {
+  Atomics.store(control, PHASE_WORD, phase);
 }
 
-/** Owner: whether the worker runs its init function. */
-export function isInitialising(control: ControlBlock): boolean {
-  return Atomics.load(control, INIT_WORD) === 1;
+/** Owner: what the worker is at. */
+export function phaseOf(control: ControlBlock): number {
+  return Atomics.load(control, PHASE_WORD);
 }
 
 /** Owner: whether the worker has begun the chunk. */

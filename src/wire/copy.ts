@@ -95,12 +95,13 @@ export class Copier {
   }
 
   #copyArray(array: unknown[]): unknown[] {
-    const copy: unknown[] = [];
-    // Quick, at the price of properties that are no elements.
     if (array.length > 64 && holdsPrimitives(array)) {
-      this.#remember(array, copy.concat(array));
-      return this.#copies.get(array) as unknown[];
+      // Quick, at the price of properties that are no elements.
+      const copy = ([] as unknown[]).concat(array);
+      this.#remember(array, copy);
+      return copy;
     }
+    const copy: unknown[] = [];
     copy.length = array.length;
     return this.#copyProperties(array, copy, Object.keys(array));
   }

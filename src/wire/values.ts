@@ -43,35 +43,26 @@ export function unpack(packed: Packed): unknown {
   if (records === undefined) return value;
   const errors = new Map<unknown, Error>();
   for (const record of records) errors.set(record, createError(record));
-  restore([value, ...records], errors);
-  for (const record of records) {
-    addFields(errors.get(record)!, record);
-  }
-  return errors.get(value) ?? value;
-}
-
-/** Puts errors in the place of their records. */
-function restore(
-  values: readonly unknown[],
-  errors: ReadonlyMap<unknown, Error>,
-): void {
-  const containers = new Set<unknown>();
-  const restored = (value: unknown): unknown => {
-    const error = errors.get(value);
+  const containers = new Set<unknown>(records);
+  const restored = (part: unknown): unknown => {
+    const error = errors.get(part);
     if (error !== undefined) return error;
-    if (typeof value === "object" && value !== null) containers.add(value);
-    return value;
+    if (typeof part === "object" && part !== null) containers.add(part);
+    return part;
   };
-  for (const value of values) {
-    if (typeof value === "object" && value !== null) containers.add(value);
-  }
-  // Grows while it is walked through.
+  const result = restored(value);
+  // The set grows while it is walked through.
   for (const container of containers) {
     restoreIn(container as Record<string, unknown>, restored);
   }
+  for (const [record, error] of errors) addFields(error, record as ErrorRecord);
+  return result;
 }
 
-// Clones may belong to another realm: what they are is told by tag.
+/**
+ * Puts errors in the place of their records. Clones may belong to another
+ * realm, so what they are is told by tag.
+ */
 function restoreIn(
   container: Record<string, unknown>,
   restored: (value: unknown) => unknown,

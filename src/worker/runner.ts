@@ -1,7 +1,13 @@
 import { helpfulReferenceError, reviveFunction } from "../functions/revive.ts";
 import { WorkerMeter } from "../insights/worker_meter.ts";
 import type { Codec } from "../wire/codec.ts";
-import { begin, setInitialising } from "../wire/control.ts";
+import {
+  begin,
+  FINDING,
+  INITIALISING,
+  RUNNING,
+  setPhase,
+} from "../wire/control.ts";
 import type { PackedError } from "../wire/errors.ts";
 import type { Packed } from "../wire/values.ts";
 import {
@@ -81,6 +87,8 @@ export class Runner {
   readonly #prepared: Promise<void> | undefined;
   #isRunning = false;
   #isInitialised = false;
+  /** Why it cannot be: the worker will be replaced. */
+  #initError: { error: unknown } | undefined;
   #isStopping = false;
 
   constructor(setup: WorkerSetup, host: RunnerHost) {
@@ -171,8 +179,7 @@ export class Runner {
     const { codec, post, finder } = this.#host;
     let task: BoundTask;
     try {
-      known.callable ??= await this.#find(known.definition);
-      task = this.#bind(known.callable);
+      task = this.#bind(known.callable ?? await this.#findKnown(known));
     } catch (error) {
       post([UNRUNNABLE, sequence, codec.packError(error), "function"]);
       return;
@@ -216,15 +223,19 @@ export class Runner {
   }
 
   async #initialise(): Promise<void> {
+    if (this.#initError) throw this.#initError.error;
     const { workerInit, control } = this.#setup;
-    setInitialising(control, true);
+    setPhase(control, INITIALISING);
     const start = performance.now();
     try {
       await this.#callLifecycle(workerInit);
       this.#isInitialised = true;
+    } catch (error) {
+      this.#initError = { error };
+      throw error;
     } finally {
       this.#meter?.addInit(performance.now() - start);
-      setInitialising(control, false);
+      setPhase(control, RUNNING);
     }
   }
 
@@ -266,6 +277,17 @@ export class Runner {
       );
     } catch (error) {
       throw explain(definition, error);
+    }
+  }
+
+  async #findKnown(known: KnownFunction): Promise<Callable> {
+    const { control } = this.#setup;
+    setPhase(control, FINDING);
+    try {
+      known.callable = await this.#find(known.definition);
+      return known.callable;
+    } finally {
+      setPhase(control, RUNNING);
     }
   }
 
