@@ -86,9 +86,15 @@ export class AdaptiveSizer implements ChunkSizer {
   }
 }
 
+/** What a call says about its chunks. */
+interface SizeOptions {
+  chunkSize?: number | undefined;
+  nSplits?: number | undefined;
+}
+
 /** The sizer for the chunk options of a call. */
 export function createSizer(
-  options: { chunkSize?: number; nSplits?: number },
+  options: SizeOptions,
   length: number | undefined,
   nJobs: number,
 ): ChunkSizer {
@@ -116,11 +122,11 @@ export interface ChunkTasksOptions {
    *
    * @default {iterable.length ?? iterable.size}
    */
-  iterableLen?: number;
+  iterableLen?: number | undefined;
   /** Elements in a chunk, at least 1; may be fractional. */
-  chunkSize?: number;
+  chunkSize?: number | undefined;
   /** The number of chunks; used when there is no `chunkSize`. */
-  nSplits?: number;
+  nSplits?: number | undefined;
 }
 
 /**
@@ -241,9 +247,14 @@ export function makeSingleArguments<T>(
   iterable: Iterable<T> | AsyncIterable<T>,
 ): Iterable<[T]> | AsyncIterable<[T]> {
   const isAsync = checkIterable("make single arguments", "iterable", iterable);
-  return isAsync
+  const wrapped = isAsync
     ? wrapAsync(iterable as AsyncIterable<T>)
     : wrapSync(iterable as Iterable<T>);
+  // What the input tells of its length helps to cut it.
+  const length = lengthOf(iterable);
+  return length === undefined
+    ? wrapped
+    : Object.defineProperty(wrapped, "length", { value: length });
 }
 
 function* wrapSync<T>(iterable: Iterable<T>): Generator<[T], void, void> {

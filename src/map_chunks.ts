@@ -6,9 +6,9 @@ const SLICES_PER_JOB = 4;
 
 /** The sizes of slices that a call asks for. */
 export interface SliceOptions {
-  iterableLen?: number;
-  chunkSize?: number;
-  nSplits?: number;
+  iterableLen?: number | undefined;
+  chunkSize?: number | undefined;
+  nSplits?: number | undefined;
 }
 
 /** An array that can be cut. */

@@ -17,11 +17,11 @@ export interface TimeoutOptions {
    * The time that a task may take, from its start on. A worker that takes
    * longer is stopped and replaced.
    */
-  taskTimeout?: number;
+  taskTimeout?: number | undefined;
   /** The time that `workerInit` may take. */
-  workerInitTimeout?: number;
+  workerInitTimeout?: number | undefined;
   /** The time that `workerExit` may take. */
-  workerExitTimeout?: number;
+  workerExitTimeout?: number | undefined;
 }
 
 /** Options of a `WorkerPool`. */
@@ -36,92 +36,92 @@ export interface WorkerPoolOptions<
    *
    * @default {cpuCount()}
    */
-  nJobs?: number;
+  nJobs?: number | undefined;
   /**
    * How workers come to be.
    *
    * @default {"threading"}
    */
-  startMethod?: StartMethod;
+  startMethod?: StartMethod | undefined;
   /**
    * What all tasks need: sent once to each worker, as an argument of every
    * task. Passed unless `undefined`.
    */
-  sharedObjects?: Shared;
+  sharedObjects?: Shared | undefined;
   /**
    * Whether functions get the ID of their worker, 0 ... `nJobs - 1`. A
    * restarted worker keeps its ID.
    *
    * @default {false}
    */
-  passWorkerId?: PassId;
+  passWorkerId?: PassId | undefined;
   /**
    * Whether functions get an object that is private to their worker, and
    * empty when the worker starts.
    *
    * @default {false}
    */
-  useWorkerState?: UseState;
+  useWorkerState?: UseState | undefined;
   /**
    * Whether workers stay between calls. Idle workers use no CPU and let the
    * program end.
    *
    * @default {true}
    */
-  keepAlive?: boolean;
+  keepAlive?: boolean | undefined;
   /**
    * Whether chunk `i` of a call goes to worker `i % nJobs`.
    *
    * @default {false}
    */
-  orderTasks?: boolean;
+  orderTasks?: boolean | undefined;
   /**
    * Whether workers measure where their time goes, see `getInsights()`.
    *
    * @default {false}
    */
-  enableInsights?: boolean;
+  enableInsights?: boolean | undefined;
   /** Runs in each worker right before its first task. */
-  workerInit?: WorkerFunction<Leading>;
+  workerInit?: WorkerFunction<Leading> | undefined;
   /**
    * Runs in each worker that had a task, when it stops in an orderly way.
    * See `getExitResults()` for what it returns.
    */
-  workerExit?: WorkerFunction<Leading>;
+  workerExit?: WorkerFunction<Leading> | undefined;
   /**
    * Tasks after which a worker is replaced by a fresh one, looked at between
    * chunks.
    */
-  workerLifespan?: number;
+  workerLifespan?: number | undefined;
   /**
    * The time after which idle workers stop, in milliseconds. The next call
    * starts them again.
    */
-  idleTimeout?: number;
+  idleTimeout?: number | undefined;
   /**
    * The CPUs that workers are bound to: one entry for all workers, or one for
    * each; an entry is a CPU or a list of CPUs, counted from 0. Needs Linux and
    * its `taskset`; has no effect elsewhere.
    */
-  cpuIds?: readonly number[] | readonly (readonly number[])[];
+  cpuIds?: readonly number[] | readonly (readonly number[])[] | undefined;
   /**
    * Modules that each worker imports when it starts: URLs, or specifiers as
    * the module would import them that makes the pool.
    */
-  preload?: readonly (string | URL)[];
+  preload?: readonly (string | URL)[] | undefined;
 }
 
 /** Options of `apply()` and `applyAsync()`. */
 export interface ApplyOptions<Leading extends unknown[] = unknown[]>
   extends TimeoutOptions {
   /** Runs in each worker right before its first task. */
-  workerInit?: WorkerFunction<Leading>;
+  workerInit?: WorkerFunction<Leading> | undefined;
   /** Runs in each worker that had a task, when it stops in an orderly way. */
-  workerExit?: WorkerFunction<Leading>;
+  workerExit?: WorkerFunction<Leading> | undefined;
   /** Cancels the call when it aborts. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** An object whose properties the function sees as free variables. */
-  closure?: object;
+  closure?: object | undefined;
 }
 
 /** Options of the map family. */
@@ -134,63 +134,63 @@ export interface MapOptions<
    *
    * @default {args.length ?? args.size}
    */
-  iterableLen?: number;
+  iterableLen?: number | undefined;
   /**
    * Tasks that are sent to a worker at once, at least 1; may be fractional.
    * Without it, and with unknown length, chunks adapt to take about 2 ms.
    *
    * @default {iterableLen / nSplits}
    */
-  chunkSize?: number;
+  chunkSize?: number | undefined;
   /**
    * The number of chunks, used when there is no `chunkSize`.
    *
    * @default {nJobs * 64}
    */
-  nSplits?: number;
+  nSplits?: number | undefined;
   /**
    * The most tasks that have been sent and whose results have not arrived
    * (`imap`: not been taken). Input is read no further.
    *
    * @default {nJobs * Math.max(Math.ceil(chunkSize), concurrency) * 2}
    */
-  maxTasksActive?: number;
+  maxTasksActive?: number | undefined;
   /**
    * `"settle"`: a failed task costs only its own result, and results are as
    * from `Promise.allSettled()`.
    *
    * @default {"throw"}
    */
-  onError?: OnError;
+  onError?: OnError | undefined;
   /**
    * Asynchronous tasks that one worker runs at the same time.
    *
    * @default {1}
    */
-  concurrency?: number;
+  concurrency?: number | undefined;
   /** Tasks after which a worker is replaced by a fresh one. */
-  workerLifespan?: number;
+  workerLifespan?: number | undefined;
   /**
    * Whether to show a progress bar on stderr.
    *
    * @default {false}
    */
-  progressBar?: boolean;
+  progressBar?: boolean | undefined;
   /** How the bar looks, and where. */
-  progressBarOptions?: ProgressBarOptions;
+  progressBarOptions?: ProgressBarOptions | undefined;
   /**
    * `"std"`: a bar as tqdm draws it. `"dashboard"`: no bar in the terminal,
    * for programs that are watched by other means.
    *
    * @default {"std"}
    */
-  progressBarStyle?: ProgressBarStyle;
+  progressBarStyle?: ProgressBarStyle | undefined;
   /**
    * Is told how far the call is: at most each 100 ms, and at its end.
    *
    * @param progress Tasks done and to do, and times in ms.
    */
-  onProgress?: (progress: Progress) => void;
+  onProgress?: ((progress: Progress) => void) | undefined;
 }
 
 /** Options of `mapChunks()`. */
@@ -203,5 +203,5 @@ export interface MapChunksOptions<
    *
    * @default {true}
    */
-  concatenateOutput?: Concatenate;
+  concatenateOutput?: Concatenate | undefined;
 }

@@ -16,45 +16,45 @@ export interface ProgressBarOptions {
    *
    * @default {""}
    */
-  desc?: string;
+  desc?: string | undefined;
   /**
    * The name of one task.
    *
    * @default {"it"}
    */
-  unit?: string;
+  unit?: string | undefined;
   /**
    * The number of tasks to expect, where the input does not tell its length.
    *
    * @default {iterableLen}
    */
-  total?: number;
+  total?: number | undefined;
   /**
    * The line of the bar: 0, 1 for the one below, and so on. The next line
    * without a bar is taken if another bar is there.
    *
    * @default {0}
    */
-  position?: number;
+  position?: number | undefined;
   /**
    * Whether the bar stays when the call ends.
    *
    * @default {true}
    */
-  leave?: boolean;
+  leave?: boolean | undefined;
   /**
    * The least number of milliseconds between two drawings.
    *
    * @default {100}
    */
-  mininterval?: number;
+  mininterval?: number | undefined;
   /**
    * Where the bar goes: a Node-style writable stream. If it is no terminal it
    * gets a plain line each ten seconds, and one at the end.
    *
    * @default {process.stderr}
    */
-  stream?: ProgressStream;
+  stream?: ProgressStream | undefined;
 }
 
 /** What is done with a progress bar. */

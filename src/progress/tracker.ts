@@ -4,10 +4,10 @@ import type { ProgressBarOptions, ProgressBarStyle } from "./options.ts";
 
 /** What a call was asked to show. */
 export interface ProgressRequest {
-  progressBar?: boolean;
-  progressBarOptions?: ProgressBarOptions;
-  progressBarStyle?: ProgressBarStyle;
-  onProgress?: (progress: Progress) => void;
+  progressBar?: boolean | undefined;
+  progressBarOptions?: ProgressBarOptions | undefined;
+  progressBarStyle?: ProgressBarStyle | undefined;
+  onProgress?: ((progress: Progress) => void) | undefined;
 }
 
 /** The text of a bar whose call has failed. */

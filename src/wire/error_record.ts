@@ -119,7 +119,7 @@ export function fieldsOf(
   const fields: [string, boolean][] = [];
   for (const key of Object.keys(error)) {
     if (STANDARD_KEYS.has(key)) continue;
-    if (record.class === "DOMException" && isPosition(error, record, key)) {
+    if (record.class === "DOMException" && isPosition(error, key)) {
       continue;
     }
     fields.push([key, true]);
@@ -131,7 +131,7 @@ export function fieldsOf(
   // Where the engine has `line` and `column` already, the enumerable ones that
   // a user's class assigns do not become enumerable.
   for (const key of ["line", "column"]) {
-    if (isHidden(key) && !isPosition(error, record, key)) {
+    if (isHidden(key) && !isPosition(error, key)) {
       fields.push([key, true]);
     }
   }
@@ -144,16 +144,17 @@ export function fieldsOf(
 }
 
 /** Whether JavaScriptCore put the property there, to say where it happened. */
-function isPosition(error: object, record: ErrorRecord, key: string): boolean {
+function isPosition(error: object, key: string): boolean {
   if (!isJavaScriptCore()) return false;
   const value = (error as Record<string, unknown>)[key];
+  const stack = textOf(error, "stack") ?? "";
   switch (key) {
     case "line":
     case "column":
       return typeof value === "number" &&
-        new RegExp(`:${value}(?:\\D|$)`).test(record.stack);
+        new RegExp(`:${value}(?:\\D|$)`).test(stack);
     case "sourceURL":
-      return typeof value === "string" && record.stack.includes(value);
+      return typeof value === "string" && stack.includes(value);
     default:
       return false;
   }
