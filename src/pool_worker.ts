@@ -54,6 +54,7 @@ export class PoolWorker {
   readonly #link: WorkerLink;
   readonly #held: HeldChunks;
   readonly #hasExit: boolean;
+  readonly #stopsBusy: boolean;
   #state: "starting" | "ready" | "stopping" | "ended" = "starting";
   readonly #startedAt = performance.now();
   #idleSince = this.#startedAt;
@@ -70,6 +71,7 @@ export class PoolWorker {
   ) {
     this.id = setup.workerId;
     this.#owner = owner;
+    this.#stopsBusy = starter.stopsBusyWorkers;
     this.#hasExit = setup.workerExit !== undefined;
     this.#ready.promise.catch(() => {});
     this.#link = new WorkerLink(setup, starter, {
@@ -223,9 +225,11 @@ export class PoolWorker {
 
   /** Stops the worker, which runs what cannot go on. */
   #giveUp(errorOf: () => unknown, failsChunks: boolean): void {
+    const isBusy = this.#held.isRunning;
     this.#leave();
     this.#stopped?.resolve([]);
     this.#link.terminate();
+    if (isBusy && !this.#stopsBusy) warnOfBusyThread();
     this.#owner.onStopped(this);
     this.#held.lose(errorOf, failsChunks);
   }
@@ -263,4 +267,16 @@ export class PoolWorker {
     // What the worker printed may still be on its way.
     this.#link.waitForEnd(GRACE).then(settle, settle);
   }
+}
+
+let hasWarned = false;
+
+/** Nobody should wonder for long why a core stays busy. */
+function warnOfBusyThread(): void {
+  if (hasWarned) return;
+  hasWarned = true;
+  console.warn(
+    "polypool: this runtime cannot stop a thread in a synchronous loop; a " +
+      "task that timed out may go on until the program ends",
+  );
 }

@@ -7,6 +7,8 @@ export interface Starter {
   readonly codec: Codec;
   /** Whether workers run in the thread that called the pool. */
   readonly inThread: boolean;
+  /** Whether a worker that never yields can be stopped. */
+  readonly stopsBusyWorkers: boolean;
   /** Starts a worker. */
   start(events: WorkerEvents): WorkerPort;
 }

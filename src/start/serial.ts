@@ -49,4 +49,10 @@ function start(events: WorkerEvents): WorkerPort {
 }
 
 /** No workers: the tasks run in the thread that called the pool. */
-export const serial: Starter = { codec: referenceCodec, inThread: true, start };
+export const serial: Starter = {
+  codec: referenceCodec,
+  inThread: true,
+  // A task that is late has ended, or waits for something.
+  stopsBusyWorkers: true,
+  start,
+};

@@ -7,5 +7,6 @@ import type { Starter } from "./contract.ts";
 export const threading: Starter = {
   codec: cloningCodec,
   inThread: false,
+  stopsBusyWorkers: runtime.capabilities.stopsBusyThreads,
   start: (events) => runtime.startThread(workerSource, events),
 };
