@@ -30,7 +30,12 @@ export {
   WorkerDiedError,
 } from "./src/errors.ts";
 export type { WorkerPoolInsights } from "./src/insights/insights.ts";
-export { importTasks, task, type Tasks } from "./src/functions/reference.ts";
+export {
+  type AnyFunction,
+  importTasks,
+  task,
+  type Tasks,
+} from "./src/functions/reference.ts";
 export type { Sliceable } from "./src/map_chunks.ts";
 export type {
   ApplyOptions,

@@ -187,6 +187,22 @@ function checkMapValues(
   checkInteger(action, "workerLifespan", options.workerLifespan, 1);
   checkTimeouts(action, options);
   checkSignal(action, options.signal);
+  checkProgress(action, options);
+}
+
+function checkProgress(
+  action: string,
+  options: MapOptions<"throw" | "settle">,
+): void {
+  const { progressBar, progressBarOptions, progressBarStyle, onProgress } =
+    options;
+  checkBoolean(action, "progressBar", progressBar);
+  if (progressBarOptions !== undefined) {
+    checkProgressBarOptions(action, progressBarOptions);
+  }
+  checkOneOf(action, "progressBarStyle", progressBarStyle, PROGRESS_BAR_STYLES);
+  if (onProgress === undefined || typeof onProgress === "function") return;
+  throw new TypeError(message(action, "onProgress", "a function", onProgress));
 }
 
 function checkSizes(

@@ -22,20 +22,6 @@ export const START_METHODS: readonly StartMethod[] = ["threading", "serial"];
 // deno-lint-ignore no-explicit-any
 export type WorkerState = any;
 
-/** The worker ID parameter, where switched on. */
-type IdParameter<PassId extends boolean> = PassId extends true
-  ? [workerId: number]
-  : [];
-
-/** The shared objects parameter, where there are shared objects. */
-type SharedParameter<Shared> = [Shared] extends [undefined] ? []
-  : [sharedObjects: Shared];
-
-/** The worker state parameter, where switched on. */
-type StateParameter<UseState extends boolean> = UseState extends true
-  ? [workerState: WorkerState]
-  : [];
-
 /**
  * The parameters that come before a task's own, always in the order worker
  * ID, shared objects, worker state.
@@ -45,9 +31,9 @@ export type LeadingParameters<
   PassId extends boolean,
   UseState extends boolean,
 > = [
-  ...IdParameter<PassId>,
-  ...SharedParameter<Shared>,
-  ...StateParameter<UseState>,
+  ...(PassId extends true ? [workerId: number] : []),
+  ...([Shared] extends [undefined] ? [] : [sharedObjects: Shared]),
+  ...(UseState extends true ? [workerState: WorkerState] : []),
 ];
 
 /**

@@ -4,8 +4,9 @@ import { captureCaller } from "./caller.ts";
 
 // deno-lint-ignore ban-types
 type Callable = Function;
+/** A function of any type. */
 // deno-lint-ignore no-explicit-any
-type AnyFunction = (...args: any[]) => unknown;
+export type AnyFunction = (...args: any[]) => unknown;
 
 const references = new WeakMap<Callable, FunctionDefinition>();
 const ordinals = new Map<string, number>();
@@ -30,7 +31,7 @@ export function referenceOf(fn: Callable): FunctionDefinition | undefined {
  * be told.
  *
  * @example Usage
- * ```ts no-eval
+ * ```ts ignore
  * import { task, WorkerPool } from "@polypool/polypool";
  *
  * const factor = 3;

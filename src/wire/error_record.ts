@@ -160,8 +160,12 @@ function isPosition(error: object, key: string): boolean {
   }
 }
 
+// Asked once: a new error costs more than the rest.
+let addsPosition: boolean | undefined;
+
 function isJavaScriptCore(): boolean {
-  return Object.hasOwn(new Error(), "sourceURL");
+  addsPosition ??= Object.hasOwn(new Error(), "sourceURL");
+  return addsPosition;
 }
 
 /**
