@@ -34,7 +34,13 @@ export interface LifecycleHandles {
 }
 
 /** What a crew was made from: live workers are stale when it has changed. */
-type CrewKey = readonly unknown[];
+type CrewKey = readonly [
+  sharedObjects: unknown,
+  passWorkerId: boolean,
+  useWorkerState: boolean,
+  workerInit: FunctionHandle | undefined,
+  workerExit: FunctionHandle | undefined,
+];
 
 interface Entry {
   key: CrewKey;
@@ -55,6 +61,8 @@ export class Crews {
   readonly #retiring = new Set<Crew>();
   /** Calls that wait for workers. */
   readonly #entering = new Set<Promise<unknown>>();
+  /** The last of them, which waits for the others. */
+  #lastEntering: Promise<unknown> | undefined;
   /** What is kept of the workers. */
   readonly records: PoolRecords;
   #terminations = 0;
@@ -84,14 +92,17 @@ export class Crews {
     limits: Limits,
     add: (crew: Crew, lane: ApplyLane) => void,
   ): Promise<void> | undefined {
+    // Settings may change again before a call that waits has its turn.
+    const key = this.#key(handles);
     const isFresh = this.#current !== undefined &&
-      isSame(this.#current.key, this.#key(handles));
+      isSame(this.#current.key, key);
     if (isFresh && this.#entering.size === 0) {
       this.#admit(this.#current!, limits, add);
       return undefined;
     }
-    const entering = this.#renew(handles, limits, add, [...this.#entering]);
+    const entering = this.#renew(key, handles, limits, add, this.#lastEntering);
     this.#entering.add(entering);
+    this.#lastEntering = entering;
     const done = () => this.#entering.delete(entering);
     entering.then(done, done);
     return entering;
@@ -172,15 +183,15 @@ export class Crews {
   }
 
   async #renew(
+    key: CrewKey,
     handles: LifecycleHandles,
     limits: Limits,
     add: (crew: Crew, lane: ApplyLane) => void,
-    before: Promise<unknown>[],
+    before: Promise<unknown> | undefined,
   ): Promise<void> {
     const terminations = this.#terminations;
     // One after the other, as calls were made.
-    await Promise.allSettled(before);
-    const key = this.#key(handles);
+    await before?.catch(() => {});
     if (this.#current && !isSame(this.#current.key, key)) {
       await this.#retire(this.#current.crew);
     }
@@ -202,8 +213,8 @@ export class Crews {
   }
 
   #create(key: CrewKey, handles: LifecycleHandles): Entry {
-    const { nJobs, sharedObjects, passWorkerId, useWorkerState, preload } =
-      this.#settings;
+    const { nJobs, preload } = this.#settings;
+    const [sharedObjects, passWorkerId, useWorkerState] = key;
     const { codec } = this.#starter;
     const limits: CrewLimits = {
       workerExitTimeout: undefined,
