@@ -103,6 +103,8 @@ export class Scheduler {
   }
 
   #send(worker: PoolWorker, chunk: Chunk): void {
+    // To the end of the line, should it take more.
+    this.#willing.delete(worker);
     worker.send(chunk);
     this.update(worker);
   }
