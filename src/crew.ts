@@ -45,13 +45,17 @@ export class Crew implements WorkerOwner {
   #idleTimer: unknown;
   readonly #scheduler: Scheduler;
   readonly #records: PoolRecords;
-  /** Worn workers on their way out. */
+  /** Worn and idle workers on their way out. */
   readonly #retiring = new Map<PoolWorker, Promise<void>>();
   /** Slots without a worker. */
   #vacancies: number;
   /** Deaths outside of tasks since a chunk last ended. */
   #deaths = 0;
   #stopping: Promise<void> | undefined;
+  /** Errors of exit functions that no call was there to hear of. */
+  readonly #exitErrors: unknown[] = [];
+  /** Whether all workers have been stopped, so that their records are over. */
+  #hasStopped = true;
   #quiet: Resolvers<void> | undefined;
   #isFeeding = false;
   #feedAgain = false;
@@ -150,6 +154,8 @@ export class Crew implements WorkerOwner {
     for (const worker of workers) this.#vacate(worker);
     const successors = [...this.#successors.values()];
     this.#successors.clear();
+    this.#exitErrors.length = 0;
+    this.#hasStopped = true;
     this.#scheduler.clear(error);
     await Promise.all(
       [...workers, ...successors].map((worker) => worker.terminate()),
@@ -184,14 +190,7 @@ export class Crew implements WorkerOwner {
   /** A worker has run all the tasks that it may run. */
   onWornOut(worker: PoolWorker): void {
     if (this.#workers[worker.id] !== worker || this.#stopping) return;
-    this.#scheduler.forget(worker);
-    const retired = this.#stopOne(worker).catch((error) => {
-      // The error of an exit function is that of the calls at hand.
-      if (!this.isIdle) this.#scheduler.clear(error);
-      else throw error;
-    }).finally(() => this.#retiring.delete(worker));
-    retired.catch(() => {});
-    this.#retiring.set(worker, retired);
+    this.#retire(worker);
   }
 
   /** A worker was stopped as it took too long or failed. */
@@ -236,9 +235,13 @@ export class Crew implements WorkerOwner {
 
   #fill(): void {
     const { length } = this.#workers;
-    if (this.#vacancies === length) this.#records.reset();
+    if (this.#hasStopped) this.#records.reset();
+    this.#hasStopped = false;
     for (let id = 0; id < length; id++) {
-      if (!this.#workers[id]) this.#occupy(id, this.#create(id));
+      if (this.#workers[id]) continue;
+      const successor = this.#successors.get(id);
+      this.#successors.delete(id);
+      this.#occupy(id, successor ?? this.#create(id));
     }
   }
 
@@ -248,7 +251,7 @@ export class Crew implements WorkerOwner {
     this.#scheduler.update(worker);
   }
 
-  /** Takes a worker out of its slot; its successor, if any, takes it. */
+  /** Takes a worker out of its slot. */
   #vacate(worker: PoolWorker): void {
     const { id } = worker;
     if (this.#workers[id] !== worker) return;
@@ -266,9 +269,22 @@ export class Crew implements WorkerOwner {
         .map((worker) => this.#stopOne(worker)),
       ...successors.map((worker) => worker.stop(undefined)),
     ]);
+    this.#hasStopped = true;
+    const errors = this.#exitErrors.splice(0);
     for (const result of results) {
-      if (result.status === "rejected") throw result.reason;
+      if (result.status === "rejected") errors.push(result.reason);
     }
+    if (errors.length > 0) throw errors[0];
+  }
+
+  /** Stops a worker in an orderly way, while others work on. */
+  #retire(worker: PoolWorker): void {
+    const retired = this.#stopOne(worker).catch((error) => {
+      // It belongs to the calls at hand, else to who stops the workers.
+      if (!this.isIdle) this.#scheduler.clear(error);
+      else this.#exitErrors.push(error);
+    }).finally(() => this.#retiring.delete(worker));
+    this.#retiring.set(worker, retired);
   }
 
   /** Stops a worker in an orderly way and gathers what it leaves. */
@@ -284,6 +300,7 @@ export class Crew implements WorkerOwner {
       if (successor && !this.#workers[worker.id]) {
         this.#occupy(worker.id, successor);
       }
+      if (this.#vacancies === this.#workers.length) this.#hasStopped = true;
       this.feed();
     }
   }
@@ -299,9 +316,7 @@ export class Crew implements WorkerOwner {
       for (const worker of this.#present()) {
         if (this.#stopping || worker.idleSince > limit) continue;
         if (worker.load > 0 || this.#retiring.has(worker)) continue;
-        this.#stopOne(worker).catch((error) =>
-          console.error("Uncaught error while an idle worker stopped:", error)
-        );
+        this.#retire(worker);
       }
       this.#watchIdle();
     }, Math.min(idleTimeout, LONGEST_TIMER));
