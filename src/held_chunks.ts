@@ -52,6 +52,7 @@ export class HeldChunks {
   #lifetimeTasks = 0;
   #lifespan = Infinity;
   #sequence = 0;
+  #hasRunTasks = false;
 
   constructor(
     workerId: number,
@@ -143,7 +144,7 @@ export class HeldChunks {
     const chunk = this.#chunks.get(sequence);
     // Side by side, tasks go on after one has failed the call.
     if (!chunk) return;
-    this.#watchdog.unwatch(INIT);
+    this.#noteTask();
     this.#watchdog.touch(sequence);
     const failures = packedFailures.length === 0 ? undefined : new Map(
       packedFailures.map((
@@ -175,6 +176,7 @@ export class HeldChunks {
   failTask(sequence: number, index: number, packed: PackedError): void {
     const chunk = this.#chunks.get(sequence);
     if (!chunk) return;
+    this.#noteTask();
     const error = this.#unpackError(packed, chunk, index);
     chunk.source.failTask(chunk, index, error);
     chunk.source.endChunk(chunk, 0);
@@ -247,6 +249,12 @@ export class HeldChunks {
     }
   }
 
+  /** A task has run: the init function has ended. */
+  #noteTask(): void {
+    this.#hasRunTasks = true;
+    this.#watchdog.unwatch(INIT);
+  }
+
   #giveBack(sequence: number, count: number): void {
     this.#lifetimeTasks -= count;
     this.#remove(sequence);
@@ -256,6 +264,7 @@ export class HeldChunks {
     this.#tasks -= this.#chunks.get(sequence)!.elements.length;
     this.#chunks.delete(sequence);
     this.#watchdog.unwatch(sequence);
+    if (this.#chunks.size === 0) this.#watchdog.unwatch(INIT);
     this.#events.onLess();
   }
 
@@ -289,7 +298,8 @@ export class HeldChunks {
         () => this.#overrun(sequence, chunk, taskTimeout),
       );
     }
-    if (workerInitTimeout !== undefined && sequence === 1) {
+    if (this.#hasRunTasks || this.#watchdog.watches(INIT)) return;
+    if (workerInitTimeout !== undefined) {
       const id = this.#workerId;
       this.#watchdog.watchStep(
         INIT,

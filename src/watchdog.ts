@@ -53,6 +53,11 @@ export class Watchdog {
     this.#watch(key, timeout, onOverrun, () => isRunning() ? 1 : undefined);
   }
 
+  /** Whether this is watched. */
+  watches(key: number): boolean {
+    return this.#watches.has(key);
+  }
+
   /** What was watched has ended, or has given a sign of life. */
   touch(key: number): void {
     const watch = this.#watches.get(key);
