@@ -1,0 +1,387 @@
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import { test } from "node:test";
+import {
+  importTasks,
+  isMainThread,
+  sharedArray,
+  task,
+  WorkerPool,
+} from "../mod.ts";
+import { runProgram, runtimeName } from "./support/program.ts";
+import { testIf } from "./support/skip.ts";
+
+type Tasks = typeof import("./fixtures/functions/tasks.ts");
+const tasksUrl = new URL("./fixtures/functions/tasks.ts", import.meta.url);
+
+/** A variable that a function sent by value cannot see. */
+const outside = 5;
+
+// --- by value ---
+
+test("WorkerPool runs every form of function by value", async () => {
+  await using pool = new WorkerPool({ nJobs: 1 });
+  const key = "computed";
+  class Holder {
+    static twice(x: number) {
+      return x * 2;
+    }
+    method(x: number) {
+      return x * 2;
+    }
+  }
+  const holder = {
+    short(x: number) {
+      return x * 2;
+    },
+    async later(x: number) {
+      await Promise.resolve();
+      return x * 2;
+    },
+    [key](x: number) {
+      return x * 2;
+    },
+    "with space"(x: number) {
+      return x * 2;
+    },
+    get(x: number) {
+      return x * 2;
+    },
+    async(x: number) {
+      return x * 2;
+    },
+    property: (x: number) => x * 2,
+  };
+  function declared(x: number) {
+    return x * 2;
+  }
+  const forms: ((x: number) => number | Promise<number>)[] = [
+    (x) => x * 2,
+    (x) => {
+      return x * 2;
+    },
+    async (x) => await x * 2,
+    function (x) {
+      return x * 2;
+    },
+    async function (x) {
+      return await x * 2;
+    },
+    function recursive(x): number {
+      return x === 0 ? 0 : 2 + recursive(x - 1);
+    },
+    declared,
+    (x, factor = 2) => x * factor,
+    (...[x]) => x! * 2,
+    Holder.twice,
+    new Holder().method,
+    holder.short,
+    holder.later,
+    holder[key],
+    holder["with space"],
+    holder.get,
+    holder.async,
+    holder.property,
+    (x) => {
+      // A comment with ) and } and `.
+      const inner = (y: number) => y + x;
+      class Local {
+        value = inner(x);
+      }
+      return new Local().value;
+    },
+  ];
+  for (const form of forms) {
+    assertEquals([`${form}`, await pool.apply(form, [3])], [`${form}`, 6]);
+    assertEquals(await pool.map(form, [1, 2]), [2, 4]);
+  }
+});
+
+test("WorkerPool gives a function the variables of 'closure', helper functions too", async () => {
+  await using pool = new WorkerPool({ nJobs: 2 });
+  const factor = 3;
+  const table = new Map([["a", 1]]);
+  const memory = sharedArray(Int32Array, 1);
+  const increment = (x: number) => x + 1;
+  function scale(x: number) {
+    return increment(x) * factor;
+  }
+  const results = await pool.map(
+    (x: number) => {
+      Atomics.add(memory, 0, 1);
+      return scale(x) + table.get("a")!;
+    },
+    [1, 2, 3],
+    { closure: { factor, table, memory, increment, scale } },
+  );
+  assertEquals(results, [7, 10, 13]);
+  assertEquals(memory[0], 3);
+});
+
+test("WorkerPool gives each call its own 'closure'", async () => {
+  await using pool = new WorkerPool({ nJobs: 2 });
+  const calls = [1, 2, 3].map((factor) =>
+    pool.map((x: number) => x * factor, [1, 10], { closure: { factor } })
+  );
+  assertEquals(await Promise.all(calls), [[1, 10], [2, 20], [3, 30]]);
+  const applied = [1, 2, 3].map((factor) =>
+    pool.apply((x: number) => x * factor, [5], { closure: { factor } })
+  );
+  assertEquals(await Promise.all(applied), [5, 10, 15]);
+});
+
+test("WorkerPool names the variable and the ways out when a function sent by value misses one", async () => {
+  await using pool = new WorkerPool({ nJobs: 2 });
+  const calls = [
+    () => pool.map((x: number) => x + outside, [1]),
+    () => pool.apply(async () => await Promise.resolve(outside)),
+    () =>
+      new WorkerPool({ nJobs: 1, workerInit: () => outside }).apply(() => 1),
+  ];
+  for (const call of calls) {
+    const { message } = await assertRejects(call, ReferenceError);
+    for (
+      const part of ["outside", "closure", "import()", "task", "importTasks"]
+    ) {
+      assertStringIncludes(message, part);
+    }
+  }
+});
+
+test("WorkerPool refuses native and bound functions and classes at the call", async () => {
+  await using pool = new WorkerPool({ nJobs: 1 });
+  const refused: unknown[] = [
+    Math.max,
+    ((x: number) => x).bind(null),
+    class Shape {},
+    Map,
+    "x => x",
+    undefined,
+  ];
+  for (const fn of refused) {
+    const wrong = fn as (x: number) => number;
+    await assertRejects(() => pool.map(wrong, [1]), TypeError);
+    await assertRejects(() => pool.apply(wrong, [1]), TypeError);
+    assertThrows(() => pool.imap(wrong, [1]), TypeError);
+    assertThrows(() => pool.applyAsync(wrong, [1]), TypeError);
+    if (fn === undefined) continue;
+    assertThrows(
+      () => new WorkerPool({ workerInit: fn as () => void }),
+      TypeError,
+    );
+  }
+});
+
+test("WorkerPool resolves a relative import() in a function as the calling module would", async () => {
+  await using pool = new WorkerPool({ nJobs: 2 });
+  const results = await pool.map(async (x: number) => {
+    const { double } = await import("./fixtures/functions/double.ts");
+    return double(x);
+  }, [1, 2, 3]);
+  assertEquals(results, [2, 4, 6]);
+  const { url } = await import("./fixtures/functions/double.ts");
+  assertEquals(
+    await pool.apply(async () => {
+      const name = "double";
+      return (await import(`./fixtures/functions/${name}.ts`)).url;
+    }),
+    url,
+  );
+});
+
+test("WorkerPool resolves a bare import() in a function as the calling module would", async () => {
+  await using pool = new WorkerPool({ nJobs: 1 });
+  const result = await pool.apply(async () => {
+    const { kindOfSample } = await import("./fixtures/functions/bare.ts");
+    return kindOfSample();
+  });
+  assertEquals(result, "function");
+  assertEquals(
+    await pool.apply(async () => {
+      const { sample } = await import("fast-check");
+      return typeof sample;
+    }),
+    "function",
+  );
+});
+
+test("WorkerPool rejects when an import() in a function finds nothing", async () => {
+  await using pool = new WorkerPool({ nJobs: 1 });
+  for (const name of ["./fixtures/functions/nothing.ts", "no-such-package"]) {
+    const { message } = await assertRejects(
+      () => pool.apply(async (name: string) => await import(name), [name]),
+      Error,
+    );
+    assertStringIncludes(message, name.replace(/^.*\//, ""));
+  }
+});
+
+test("WorkerPool runs functions with the same text and name but another meaning", async () => {
+  await using pool = new WorkerPool({ nJobs: 1 });
+  const made = [1, 2].map((n) => (x: number) => x + n);
+  // Both miss `n`: their text is the same and nothing else travels.
+  for (const fn of made) {
+    await assertRejects(() => pool.map(fn, [1]), ReferenceError, "n is not");
+  }
+  const results = [];
+  for (const n of [1, 2]) {
+    results.push(await pool.map(made[0]!, [1], { closure: { n } }));
+  }
+  assertEquals(results, [[2], [3]]);
+});
+
+test("WorkerPool runs more functions than it remembers", async () => {
+  await using pool = new WorkerPool({ nJobs: 2 });
+  const functions = Array.from(
+    { length: 600 },
+    (_, i) => new Function("x", `return x + ${i}`) as (x: number) => number,
+  );
+  const calls = functions.map((fn) => pool.apply(fn, [1]));
+  assertEquals(await Promise.all(calls), functions.map((fn) => fn(1)));
+  // The first ones have been forgotten since.
+  assertEquals(await pool.apply(functions[0]!, [1]), 1);
+});
+
+// --- by reference ---
+
+test("importTasks() gives the functions of a module, which workers import once", async () => {
+  await using pool = new WorkerPool({ nJobs: 1 });
+  const tasks = importTasks<Tasks>(tasksUrl);
+  assertEquals(await pool.map(tasks.quadruple, [1, 2, 3]), [4, 8, 12]);
+  assertEquals(await pool.apply(tasks.count), 1);
+  assertEquals(await pool.apply(importTasks<Tasks>(tasksUrl.href).count), 2);
+});
+
+test("importTasks() names what is missing when a module does not export a function", async () => {
+  await using pool = new WorkerPool({ nJobs: 1 });
+  const tasks = importTasks<Tasks & { missing: () => void }>(tasksUrl);
+  const { message } = await assertRejects(
+    () => pool.apply(tasks.missing),
+    TypeError,
+  );
+  assertStringIncludes(message, "missing");
+  assertStringIncludes(message, "tasks.ts");
+  // @ts-expect-error Only functions can be named.
+  await assertRejects(() => pool.apply(tasks.notAFunction), TypeError);
+  assertEquals(await pool.apply(tasks.count), 1);
+});
+
+test("importTasks() gives references that cannot be called", () => {
+  const tasks = importTasks<Tasks>(tasksUrl);
+  assertThrows(() => tasks.quadruple(1), TypeError, "quadruple");
+  assertThrows(() => importTasks("./tasks.ts"), TypeError, "absolute");
+});
+
+test("task() returns the function itself", () => {
+  const fn = (x: number) => x + outside;
+  assert(task(fn) === fn);
+  assertThrows(() => task("fn" as never), TypeError);
+});
+
+test("isMainThread is true here and false in a worker", async () => {
+  await using pool = new WorkerPool({ nJobs: 1 });
+  assertEquals(isMainThread, true);
+  assertEquals(
+    await pool.apply(async () => (await import("../mod.ts")).isMainThread),
+    false,
+  );
+});
+
+test("WorkerPool runs task() functions of the main module", async () => {
+  const { code, stdout, stderr, timedOut } = await runProgram(
+    new URL("./fixtures/functions/reference.ts", import.meta.url),
+    { timeout: 40_000 },
+  );
+  assertEquals(
+    { code, stdout, stderr, timedOut },
+    {
+      code: 0,
+      stdout: [
+        "main",
+        "scale 3 6 9",
+        "viaImport 3 5 7",
+        "add 2 3",
+        "add 11 12",
+        "add 101 102",
+        "late 1.5",
+        "direct 15",
+        "counts true 0",
+        "nested 4 9 6 9",
+        "again 12",
+        "missing ReferenceError true",
+        "init 3",
+        "answer 42",
+        "",
+      ].join("\n"),
+      stderr: "",
+      timedOut: false,
+    },
+  );
+});
+
+// --- pools in workers ---
+
+test("WorkerPool works inside a task", async () => {
+  await using pool = new WorkerPool({ nJobs: 2 });
+  const results = await pool.map(async (n: number) => {
+    const { WorkerPool } = await import("../mod.ts");
+    await using inner = new WorkerPool({ nJobs: 2 });
+    return await inner.map((x: number) => x * x, [n, n + 1, n + 2]);
+  }, [1, 10]);
+  assertEquals(results, [[1, 4, 9], [100, 121, 144]]);
+});
+
+test("WorkerPool passes on an error of a pool inside a task", async () => {
+  await using pool = new WorkerPool({ nJobs: 1 });
+  const call = pool.apply(async () => {
+    const { WorkerPool } = await import("../mod.ts");
+    await using inner = new WorkerPool({ nJobs: 1 });
+    await inner.map((x: number) => {
+      throw new RangeError(`inner ${x}`);
+    }, [7]);
+  });
+  await assertRejects(() => call, RangeError, "inner 7");
+});
+
+test("WorkerPool can be terminated while a task runs a pool of its own", async () => {
+  const pool = new WorkerPool({ nJobs: 1 });
+  const begun = sharedArray(Int32Array, 1);
+  const outcome = pool.apply(async (begun: Int32Array) => {
+    const { WorkerPool } = await import("../mod.ts");
+    const inner = new WorkerPool({ nJobs: 2 });
+    await inner.map(
+      async (begun: Int32Array) => {
+        Atomics.add(begun, 0, 1);
+        await new Promise((resolve) => setTimeout(resolve, 60_000));
+      },
+      [begun, begun],
+      { chunkSize: 1 },
+    );
+  }, [begun]).catch((error) => error.name);
+  while (Atomics.load(begun, 0) < 2) {
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  await pool.terminate();
+  assertEquals(await outcome, "PoolTerminatedError");
+});
+
+// --- permissions ---
+
+testIf(runtimeName === "deno", "only Deno has permissions")(
+  "WorkerPool needs no permission for inline functions",
+  async () => {
+    const { code, stdout, stderr } = await runProgram(
+      new URL("./fixtures/functions/inline.ts", import.meta.url),
+      { permissions: [], timeout: 30_000 },
+    );
+    assertEquals(
+      { code, stdout, stderr },
+      { code: 0, stdout: "1 4 9\n5\nRangeError\ntrue\n", stderr: "" },
+    );
+  },
+);
