@@ -89,6 +89,7 @@ export class MapCall implements TaskSource, IteratedCall {
       if (this.#hasEnded) return;
       this.#crew = crew;
       crew.add(this);
+      this.#readOn();
     })?.catch((error) => this.fail(error));
   }
 
@@ -156,6 +157,7 @@ export class MapCall implements TaskSource, IteratedCall {
   endChunk(chunk: Chunk, elapsed: number): void {
     if (elapsed > 0) this.#request.sizer.ran(chunk.elements.length, elapsed);
     this.#checkEnd();
+    if (this.#unfinished === 0) this.#readOn();
   }
 
   fail(error: unknown): void {
@@ -238,6 +240,14 @@ export class MapCall implements TaskSource, IteratedCall {
     this.#active += elements.length;
     this.#unfinished += elements.length;
     return chunk;
+  }
+
+  /**
+   * Only reading on tells whether there is anything to wait for: workers may
+   * be busy with other calls for long.
+   */
+  #readOn(): void {
+    this.hasChunk();
   }
 
   #add(first: number, results: ArrayLike<unknown>): void {
