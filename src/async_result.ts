@@ -58,14 +58,16 @@ export class AsyncResult<R> implements PromiseLike<R> {
   /** Waits for the result, as `await` does. */
   then<T = R, E = never>(
     onFulfilled?: ((value: R) => T | PromiseLike<T>) | null,
-    onRejected?: ((reason: unknown) => E | PromiseLike<E>) | null,
+    // deno-lint-ignore no-explicit-any
+    onRejected?: ((reason: any) => E | PromiseLike<E>) | null,
   ): Promise<T | E> {
     return this.#promise.then(onFulfilled, onRejected);
   }
 
   /** Handles a failure. */
   catch<E = never>(
-    onRejected?: ((reason: unknown) => E | PromiseLike<E>) | null,
+    // deno-lint-ignore no-explicit-any
+    onRejected?: ((reason: any) => E | PromiseLike<E>) | null,
   ): Promise<R | E> {
     return this.#promise.catch(onRejected);
   }

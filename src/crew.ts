@@ -107,7 +107,12 @@ export class Crew implements WorkerOwner {
     // Handing out may itself change what there is to hand out.
     while (this.#feedAgain) {
       this.#feedAgain = false;
-      if (this.#vacancies > 0 && this.#scheduler.hasChunk()) this.#fill();
+      try {
+        if (this.#vacancies > 0 && this.#scheduler.hasChunk()) this.#fill();
+      } catch (error) {
+        // What all workers need cannot be sent.
+        this.#scheduler.clear(error);
+      }
       this.#scheduler.assign();
     }
     this.#isFeeding = false;
@@ -184,7 +189,11 @@ export class Crew implements WorkerOwner {
   /** A worker has been given all the tasks that it may run. */
   onWorn(worker: PoolWorker): void {
     if (this.#successors.has(worker.id)) return;
-    this.#successors.set(worker.id, this.#create(worker.id));
+    try {
+      this.#successors.set(worker.id, this.#create(worker.id));
+    } catch {
+      // It will be tried again, and told, when the worker is needed.
+    }
   }
 
   /** A worker has run all the tasks that it may run. */

@@ -104,8 +104,8 @@ export class HeldChunks {
     const sequence = ++this.#sequence;
     try {
       this.#link.sendChunk(sequence, chunk);
-    } catch {
-      this.#refuse(chunk);
+    } catch (error) {
+      this.#refuse(chunk, error);
       return;
     }
     this.#chunks.set(sequence, chunk);
@@ -269,12 +269,20 @@ export class HeldChunks {
   }
 
   /** Fails the tasks of the chunk that cannot be sent, and keeps the rest. */
-  #refuse(chunk: Chunk): void {
+  #refuse(chunk: Chunk, reason: unknown): void {
     const packed = packEach(
       chunk.elements,
       (index) =>
-        Array.isArray(chunk.elements[index]) ? "the arguments" : "argument 0",
+        Array.isArray(chunk.elements[index])
+          ? (position: number) => `argument ${position}`
+          : "argument 0",
     );
+    if (packed.every((result) => !("error" in result))) {
+      // It is the function that cannot be sent, with its closure.
+      chunk.source.failChunk(chunk, reason);
+      chunk.source.endChunk(chunk, 0);
+      return;
+    }
     packed.forEach((result, index) => {
       if ("error" in result) {
         const error = withoutFrames(result.error);

@@ -1,4 +1,5 @@
 import { WorkerDiedError } from "./errors.ts";
+import { printableStack } from "./wire/error_record.ts";
 import { withoutFrames } from "./timeouts.ts";
 import { formatArguments } from "./format.ts";
 import type { WorkerEnd } from "./runtime/contract.ts";
@@ -21,8 +22,8 @@ export function leadOn(
   const { frames } = chunk.source.callerOf(chunk, index ?? 0);
   const { stack = String(error) } = error;
   try {
-    error.stack = `${stack}\n    at worker ${workerId}${args}\n${frames}`
-      .trimEnd();
+    const led = `${stack}\n    at worker ${workerId}${args}\n${frames}`;
+    error.stack = printableStack(led.trimEnd());
   } catch {
     // A frozen error that passed by reference: better without than lost.
   }

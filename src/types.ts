@@ -38,10 +38,13 @@ export type LeadingParameters<
 
 /**
  * The arguments that a task gets for one element of the input: the elements
- * of an array, else the element itself.
+ * of an array, else the element itself. Elements of unknown type may be
+ * either.
  */
-export type TaskArguments<Element> = Element extends readonly [...infer Args]
-  ? Args
+export type TaskArguments<Element> = [AnyElement] extends [Element]
+  // deno-lint-ignore no-explicit-any
+  ? any[]
+  : Element extends readonly [...infer Args] ? Args
   : [Element];
 
 /** A function that runs in a worker. May be asynchronous. */

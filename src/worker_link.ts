@@ -3,6 +3,7 @@ import type { WorkerEnd, WorkerPort } from "./runtime/contract.ts";
 import type { Starter } from "./start/contract.ts";
 import type { Chunk } from "./task_source.ts";
 import type { Codec } from "./wire/codec.ts";
+import { explainCloneFailure } from "./wire/values.ts";
 import { type ControlBlock, createControl, offer } from "./wire/control.ts";
 import {
   CHUNK,
@@ -43,7 +44,14 @@ export class WorkerLink {
       onMessage: (message) => events.onMessage(message as FromWorker),
       onEnd: (end) => events.onEnd(end),
     });
-    this.#post([SETUP, { ...setup, control: this.control }]);
+    try {
+      this.#post([SETUP, { ...setup, control: this.control }]);
+    } catch {
+      this.#port.terminate();
+      // All else in the setup is the pool's own.
+      const shared = setup.sharedObjects?.packed;
+      throw explainCloneFailure(shared?.value, "'sharedObjects'");
+    }
   }
 
   /** Sends a chunk. Throws when its elements cannot be sent. */
@@ -82,7 +90,13 @@ export class WorkerLink {
 
   #define(handle: FunctionHandle): void {
     if (this.#known.has(handle.id)) return;
-    this.#post([DEFINE, handle.id, handle.definition]);
+    const { definition } = handle;
+    try {
+      this.#post([DEFINE, handle.id, definition]);
+    } catch {
+      const closure = "closure" in definition ? definition.closure : undefined;
+      throw explainCloneFailure(closure?.value, "'closure'");
+    }
     this.#known.add(handle.id);
   }
 

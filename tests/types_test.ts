@@ -1,5 +1,6 @@
 // What must and what must not type-check. `tsc` and `deno test` are the test:
 // a line under `@ts-expect-error` that has no error is one.
+// deno-lint-ignore-file no-explicit-any
 import { assertEquals } from "@std/assert";
 import { test } from "node:test";
 import { importTasks, sharedArray, task, WorkerPool } from "../mod.ts";
@@ -43,6 +44,12 @@ export async function plainPool(pool: WorkerPool): Promise<void> {
     yield "a";
   })());
 
+  // Where nothing is known of the elements, any task will do.
+  await pool.map((x: number) => x, [1] as any[]);
+  await pool.map((x: number) => x, JSON.parse("[1]"));
+  await pool.map((x: number) => x, [1] as unknown[]);
+  await pool.map(() => 1, Array(3).fill(0));
+
   // @ts-expect-error: the elements are numbers
   await pool.map((x: string) => x, [1, 2]);
   // @ts-expect-error: an element has one argument
@@ -67,6 +74,7 @@ export async function plainPool(pool: WorkerPool): Promise<void> {
   same<typeof none, number>(true);
   const handle = pool.applyAsync(async (x: number) => await x, [1]);
   same<Awaited<typeof handle>, number>(true);
+  await handle.catch((error) => error.name);
   // @ts-expect-error: the second argument is a number
   await pool.apply((x: number, s: string) => x + s, [1, 2]);
   // @ts-expect-error: an argument is missing

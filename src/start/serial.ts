@@ -3,7 +3,8 @@ import type { WorkerEvents, WorkerPort } from "../runtime/contract.ts";
 import { referenceCodec } from "../wire/codec.ts";
 import { SETUP, type ToWorker } from "../wire/messages.ts";
 import { exportOf } from "../worker/exports.ts";
-import { type FunctionFinder, Runner } from "../worker/runner.ts";
+import type { FunctionFinder } from "../worker/find_function.ts";
+import { Runner } from "../worker/runner.ts";
 import type { Starter } from "./contract.ts";
 
 /** How functions are found where they already are. */

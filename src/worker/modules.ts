@@ -1,6 +1,6 @@
 import type { WorkerRuntime } from "../runtime/contract.ts";
 import { exportOf } from "./exports.ts";
-import type { FunctionFinder } from "./runner.ts";
+import type { FunctionFinder } from "./find_function.ts";
 import { enterWorker } from "./scope.ts";
 
 // deno-lint-ignore ban-types
@@ -89,8 +89,9 @@ export class Modules implements FunctionFinder {
     const found = this.#tasks.get(key);
     if (found === undefined || found.name !== name) {
       throw new ReferenceError(
-        `Cannot find task '${name}' in ${url}: call task() at the top level ` +
-          `of the module, in the same order in every worker`,
+        `Cannot find task ${name ? `'${name}'` : `number ${ordinal + 1}`} in ` +
+          `${url}: call task() at the top level of the module, in the same ` +
+          `order in every worker`,
       );
     }
     return found.task;

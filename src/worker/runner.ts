@@ -1,4 +1,3 @@
-import { helpfulReferenceError, reviveFunction } from "../functions/revive.ts";
 import { WorkerMeter } from "../insights/worker_meter.ts";
 import type { Codec } from "../wire/codec.ts";
 import {
@@ -9,7 +8,7 @@ import {
   setPhase,
 } from "../wire/control.ts";
 import type { PackedError } from "../wire/errors.ts";
-import type { Packed } from "../wire/values.ts";
+import { explainCloneFailure, type Packed } from "../wire/values.ts";
 import {
   CHUNK,
   DEFINE,
@@ -29,33 +28,19 @@ import {
   type RunSetup,
   runSideBySide,
 } from "./chunk_run.ts";
+import { explain, findFunction, type FunctionFinder } from "./find_function.ts";
 import { Gate } from "./gate.ts";
 
 // deno-lint-ignore ban-types
 type Callable = Function;
 
+/** What the exit function's result is called in errors. */
+const EXIT_RESULT = "the result of 'workerExit'";
+
 /** A chunk that waits for its turn, and its function. */
 interface QueuedChunk {
   message: Extract<ToWorker, [typeof CHUNK, ...unknown[]]>;
   known: KnownFunction;
-}
-
-/** How a runner comes to functions that are not sent as text. */
-export interface FunctionFinder {
-  /** Runs code of a task, so that pools made by it are known as its own. */
-  runInTask<R>(callback: () => R): R;
-  /** Imports a module that no task asked for. */
-  preload(specifier: string, base: string | undefined): Promise<void>;
-  /** The `import()` of functions sent by value. */
-  importFrom(
-    specifier: string,
-    base: string | undefined,
-    options?: ImportCallOptions,
-  ): Promise<unknown>;
-  /** The function that the module at `url` exports as `name`. */
-  findExport(url: string, name: string): Promise<Callable>;
-  /** The function that the module at `url` wrapped with `task()`. */
-  findTask(url: string, ordinal: number, name: string): Promise<Callable>;
 }
 
 /** What surrounds a runner: a worker, or the pool's own thread. */
@@ -249,7 +234,14 @@ export class Runner {
     if (exit) this.#meter?.addExit(performance.now() - start);
     // Until here the exit function itself may end the worker, which is news.
     this.#isStopping = true;
-    post([STOPPED, exit, this.#meter?.take()]);
+    const insights = this.#meter?.take();
+    try {
+      post([STOPPED, exit, insights]);
+    } catch {
+      const result = exit && "result" in exit ? exit.result.value : undefined;
+      const error = explainCloneFailure(result, EXIT_RESULT);
+      post([STOPPED, { error: this.#host.codec.packError(error) }, insights]);
+    }
     close();
   }
 
@@ -259,7 +251,7 @@ export class Runner {
     const { codec } = this.#host;
     try {
       const result = await this.#callLifecycle(definition);
-      return { result: codec.pack(result, "the result of 'workerExit'") };
+      return { result: codec.pack(result, EXIT_RESULT) };
     } catch (error) {
       return { error: codec.packError(error) };
     }
@@ -270,7 +262,7 @@ export class Runner {
     definition: FunctionDefinition | undefined,
   ): Promise<unknown> {
     if (definition === undefined) return undefined;
-    const callable = await this.#find(definition);
+    const callable = await findFunction(definition, this.#host);
     try {
       return await this.#host.finder.runInTask(() =>
         callable(...this.#leading)
@@ -284,54 +276,11 @@ export class Runner {
     const { control } = this.#setup;
     setPhase(control, FINDING);
     try {
-      known.callable = await this.#find(known.definition);
+      known.callable = await findFunction(known.definition, this.#host);
       return known.callable;
     } finally {
       setPhase(control, RUNNING);
     }
-  }
-
-  #find(definition: FunctionDefinition): Callable | Promise<Callable> {
-    const { finder } = this.#host;
-    switch (definition.kind) {
-      case "direct":
-        return definition.value;
-      case "task":
-        return finder.findTask(
-          definition.url,
-          definition.ordinal,
-          definition.name,
-        );
-      case "export":
-        return finder.findExport(definition.url, definition.name);
-      case "text":
-        return this.#revive(definition);
-    }
-  }
-
-  #revive(
-    definition: Extract<FunctionDefinition, { kind: "text" }>,
-  ): Callable {
-    const { text, base, name, closure, closureTexts } = definition;
-    const importFrom = (specifier: string, options?: ImportCallOptions) =>
-      this.#host.finder.importFrom(specifier, base, options);
-    const scope: Record<string, unknown> = {
-      ...closure && this.#host.codec.unpack(closure) as object,
-    };
-    for (const [key, helper] of Object.entries(closureTexts)) {
-      // Revived when first called: by then it sees the other helpers.
-      let revived: Callable | undefined;
-      scope[key] = function (this: unknown, ...args: unknown[]): unknown {
-        revived ??= reviveFunction(helper, {
-          scope,
-          importFrom,
-          name: key,
-          base,
-        });
-        return revived.apply(this, args);
-      };
-    }
-    return reviveFunction(text, { scope, importFrom, name, base });
   }
 
   /** The function with its leading arguments; an array gives the others. */
@@ -346,10 +295,4 @@ export class Runner {
         ? callable(...leading, ...element)
         : callable(...leading, element);
   }
-}
-
-/** Adds to a ReferenceError what a function sent by value can see. */
-function explain(definition: FunctionDefinition, error: unknown): unknown {
-  if (definition.kind === "text") helpfulReferenceError(error);
-  return error;
 }

@@ -1,0 +1,87 @@
+import { helpfulReferenceError, reviveFunction } from "../functions/revive.ts";
+import type { Codec } from "../wire/codec.ts";
+import type { FunctionDefinition } from "../wire/messages.ts";
+
+// deno-lint-ignore ban-types
+type Callable = Function;
+
+/** How a runner comes to functions that are not sent as text. */
+export interface FunctionFinder {
+  /** Runs code of a task, so that pools made by it are known as its own. */
+  runInTask<R>(callback: () => R): R;
+  /** Imports a module that no task asked for. */
+  preload(specifier: string, base: string | undefined): Promise<void>;
+  /** The `import()` of functions sent by value. */
+  importFrom(
+    specifier: string,
+    base: string | undefined,
+    options?: ImportCallOptions,
+  ): Promise<unknown>;
+  /** The function that the module at `url` exports as `name`. */
+  findExport(url: string, name: string): Promise<Callable>;
+  /** The function that the module at `url` wrapped with `task()`. */
+  findTask(url: string, ordinal: number, name: string): Promise<Callable>;
+}
+
+/** What it takes to find a function. */
+export interface FindHost {
+  codec: Codec;
+  finder: FunctionFinder;
+}
+
+/** The function of a definition. */
+export function findFunction(
+  definition: FunctionDefinition,
+  host: FindHost,
+): Callable | Promise<Callable> {
+  const { finder } = host;
+  switch (definition.kind) {
+    case "direct":
+      return definition.value;
+    case "task":
+      return finder.findTask(
+        definition.url,
+        definition.ordinal,
+        definition.name,
+      );
+    case "export":
+      return finder.findExport(definition.url, definition.name);
+    case "text":
+      return revive(definition, host);
+  }
+}
+
+function revive(
+  definition: Extract<FunctionDefinition, { kind: "text" }>,
+  { codec, finder }: FindHost,
+): Callable {
+  const { text, base, name, closure, closureTexts } = definition;
+  const importFrom = (specifier: string, options?: ImportCallOptions) =>
+    finder.importFrom(specifier, base, options);
+  const scope: Record<string, unknown> = {
+    ...closure && codec.unpack(closure) as object,
+  };
+  for (const [key, helper] of Object.entries(closureTexts)) {
+    // Revived when first called: by then it sees the other helpers.
+    let revived: Callable | undefined;
+    scope[key] = function (this: unknown, ...args: unknown[]): unknown {
+      revived ??= reviveFunction(helper, {
+        scope,
+        importFrom,
+        name: key,
+        base,
+      });
+      return revived.apply(this, args);
+    };
+  }
+  return reviveFunction(text, { scope, importFrom, name, base });
+}
+
+/** Adds to a ReferenceError what a function sent by value can see. */
+export function explain(
+  definition: FunctionDefinition,
+  error: unknown,
+): unknown {
+  if (definition.kind === "text") helpfulReferenceError(error);
+  return error;
+}
