@@ -57,7 +57,6 @@ export {
   type TypedArrayConstructor,
 } from "./src/shared/array.ts";
 export type {
-  AnyElement,
   Input,
   LeadingParameters,
   OnError,

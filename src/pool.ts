@@ -21,7 +21,6 @@ import type {
 import { runtime } from "./runtime/detect.ts";
 import { workerCount } from "./start/starters.ts";
 import type {
-  AnyElement,
   Input,
   LeadingParameters,
   OnError,
@@ -124,7 +123,7 @@ export class WorkerPool<
    * @throws {WorkerDiedError} If a worker dies while it runs a task.
    * @throws {PoolTerminatedError} If the pool is terminated meanwhile.
    */
-  async map<T extends AnyElement, R, E extends OnError = "throw">(
+  async map<T, R, E extends OnError = "throw">(
     task: TaskFunction<LeadingParameters<Shared, PassId, UseState>, T, R>,
     args: Input<T>,
     options: MapOptions<E, LeadingParameters<Shared, PassId, UseState>> = {},
@@ -135,7 +134,7 @@ export class WorkerPool<
   }
 
   /** As `map()`, with the results in the order of their completion. */
-  async mapUnordered<T extends AnyElement, R, E extends OnError = "throw">(
+  async mapUnordered<T, R, E extends OnError = "throw">(
     task: TaskFunction<LeadingParameters<Shared, PassId, UseState>, T, R>,
     args: Input<T>,
     options: MapOptions<E, LeadingParameters<Shared, PassId, UseState>> = {},
@@ -158,7 +157,7 @@ export class WorkerPool<
    *
    * @returns An iterator over the results.
    */
-  imap<T extends AnyElement, R, E extends OnError = "throw">(
+  imap<T, R, E extends OnError = "throw">(
     task: TaskFunction<LeadingParameters<Shared, PassId, UseState>, T, R>,
     args: Input<T>,
     options: MapOptions<E, LeadingParameters<Shared, PassId, UseState>> = {},
@@ -170,7 +169,7 @@ export class WorkerPool<
   }
 
   /** As `imap()`, with the results in the order of their completion. */
-  imapUnordered<T extends AnyElement, R, E extends OnError = "throw">(
+  imapUnordered<T, R, E extends OnError = "throw">(
     task: TaskFunction<LeadingParameters<Shared, PassId, UseState>, T, R>,
     args: Input<T>,
     options: MapOptions<E, LeadingParameters<Shared, PassId, UseState>> = {},

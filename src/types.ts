@@ -41,7 +41,7 @@ export type LeadingParameters<
  * of an array, else the element itself. Elements of unknown type may be
  * either.
  */
-export type TaskArguments<Element> = [AnyElement] extends [Element]
+export type TaskArguments<Element> = unknown extends Element
   // deno-lint-ignore no-explicit-any
   ? any[]
   : Element extends readonly [...infer Args] ? Args
@@ -57,13 +57,12 @@ export type WorkerFunction<Leading extends unknown[]> = (
   ...args: Leading
 ) => unknown;
 
-/** Anything whose elements become tasks. */
-export type Input<Element> = Iterable<Element> | AsyncIterable<Element>;
-
 // The empty tuple makes TypeScript infer tuples for elements that are array
 // literals, so that `[[1, "a"]]` gives a number and a string.
-/** Any type of element. */
-export type AnyElement = [] | Record<never, never> | null | undefined;
+/** Anything whose elements become tasks; may be asynchronous. */
+export type Input<Element> =
+  | Iterable<Element | []>
+  | AsyncIterable<Element | []>;
 
 /** What a call does about a failed task. */
 export type OnError = "throw" | "settle";
