@@ -26,6 +26,7 @@ export class FunctionRegistry {
   readonly #codec: Codec;
   readonly #inThread: boolean;
   readonly #onEvict: (handle: FunctionHandle) => void;
+  readonly #directs = new WeakMap<Callable, FunctionHandle>();
   readonly #references = new Map<string, FunctionHandle>();
   readonly #texts = new Map<string, FunctionHandle>();
 
@@ -69,12 +70,19 @@ export class FunctionRegistry {
       return this.#reference(reference);
     }
     if (this.#inThread && closure === undefined) {
-      return this.#create(
-        { kind: "direct", name: (fn as Callable).name, value: fn as Callable },
-        true,
-      );
+      return this.#direct(fn as Callable);
     }
     return this.#byValue(fn as Callable, label, caller, closure);
+  }
+
+  /** The same handle each time: workers depend on which function it is. */
+  #direct(value: Callable): FunctionHandle {
+    let handle = this.#directs.get(value);
+    if (!handle) {
+      handle = this.#create({ kind: "direct", name: value.name, value }, true);
+      this.#directs.set(value, handle);
+    }
+    return handle;
   }
 
   #reference(definition: FunctionDefinition): FunctionHandle {
