@@ -119,6 +119,8 @@ export class HeldChunks {
   takeBack(): Chunk | undefined {
     for (const [sequence, chunk] of [...this.#chunks].reverse()) {
       if (chunk.workerId !== undefined) continue;
+      // To be dropped, not to be given to another worker.
+      if (!chunk.source.wants(chunk)) continue;
       if (!revoke(this.#link.control, sequence)) return undefined;
       this.#giveBack(sequence, chunk.elements.length);
       return chunk;
