@@ -1,6 +1,10 @@
 import type { WorkerMeter } from "../insights/worker_meter.ts";
 import { LONGEST_TIMER, timeoutError } from "../timeouts.ts";
-import { beginTask, type ControlBlock } from "../wire/control.ts";
+import {
+  beginTask,
+  beginTaskLoosely,
+  type ControlBlock,
+} from "../wire/control.ts";
 import type { ChunkMode } from "../wire/messages.ts";
 import type { ChunkReport } from "./chunk_report.ts";
 import type { Gate } from "./gate.ts";
@@ -40,7 +44,10 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 /** Runs the tasks of a chunk one after the other. */
 export async function runInOrder(setup: RunSetup): Promise<void> {
   const { sequence, mode, elements, task, control, report, meter } = setup;
-  const { isolated, timesItself } = mode;
+  const { isolated, timesItself, taskTimeout } = mode;
+  const begin = isolated || taskTimeout !== undefined
+    ? beginTask
+    : beginTaskLoosely;
   const count = elements.length;
   let lastYield = performance.now();
   let stride = meter?.beginTasks(elements, setup.functionId) ?? 1;
@@ -48,7 +55,7 @@ export async function runInOrder(setup: RunSetup): Promise<void> {
   let i = 0;
   for (; i < count; i++) {
     if (isolated) report.flush();
-    if (!beginTask(control, sequence, i)) break;
+    if (!begin(control, sequence, i)) break;
     try {
       const value = timesItself ? runTimed(setup, i) : task(elements[i]);
       report.add(isThenable(value) ? await value : value);
