@@ -35,6 +35,14 @@ export type Outcome<R, E extends OnError> = E extends "settle"
 // deno-lint-ignore ban-types
 type Callable = Function;
 
+/** Stops the workers of pools that nobody can use any more. */
+const dropped = new FinalizationRegistry<Calls>((calls) => {
+  // Calls that are still at work do without the pool itself.
+  calls.join().catch((error) => {
+    console.error("Uncaught error while workers stopped:", error);
+  });
+});
+
 /**
  * A pool of workers that run functions on all cores: `map` and its like for
  * lists of work, `apply` for single tasks. The design is that of MPIRE's
@@ -105,6 +113,7 @@ export class WorkerPool<
       })),
     };
     this.#calls = new Calls(this.#settings, options, caller);
+    dropped.register(this, this.#calls);
   }
 
   /**
