@@ -2,6 +2,7 @@ import {
   assert,
   assertEquals,
   assertInstanceOf,
+  assertMatch,
   assertStrictEquals,
 } from "@std/assert";
 import { test } from "node:test";
@@ -61,14 +62,16 @@ for (const program of ["map", "settle", "apply", "side-by-side"]) {
       timeout: 30_000,
     });
     assertEquals(
-      { code, stdout, stderr, timedOut },
+      { code, stdout, timedOut },
       {
         code: 0,
         stdout: "TimeoutError task 150\n1 4 9 16\nend\n",
-        stderr: "",
         timedOut: false,
       },
     );
+    // Where the thread cannot be stopped, one line says so.
+    const line = /^polypool: .*cannot stop a thread in a synchronous loop.*\n$/;
+    assertMatch(stderr, runtimeName === "deno" ? line : /^$/);
   });
 }
 
@@ -181,7 +184,7 @@ test("WorkerPool finds tasks that overrun a timeout of 10 ms", async () => {
   await using pool = new WorkerPool({ nJobs: 2, taskTimeout: 10 });
   await pool.start();
   const results = await inTime(pool.map(
-    (_x: number) => new Promise<void>((resolve) => setTimeout(resolve, 90)),
+    (_x: number) => new Promise<void>((resolve) => setTimeout(resolve, 500)),
     upTo(6),
     { onError: "settle", chunkSize: 2 },
   ));
