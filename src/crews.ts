@@ -2,6 +2,7 @@ import { ApplyLane } from "./apply_lane.ts";
 import { Crew, type CrewLimits } from "./crew.ts";
 import { PoolTerminatedError } from "./errors.ts";
 import { type FunctionHandle, FunctionRegistry } from "./functions/registry.ts";
+import { currentWorker } from "./worker/scope.ts";
 import { PoolRecords } from "./pool_records.ts";
 import { runtime } from "./runtime/detect.ts";
 import { starterOf } from "./start/starters.ts";
@@ -233,7 +234,8 @@ export class Crews {
         preload,
         cpuIds: this.#settings.cpuIds,
         measures: this.#settings.enableInsights,
-        typescriptLoader: runtime.typescriptLoader(),
+        typescriptLoader: currentWorker()?.typescriptLoader ??
+          runtime.typescriptLoader(),
       },
       limits,
       this.#starter,

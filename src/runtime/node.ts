@@ -24,7 +24,7 @@ interface NodeWorker extends NodePort {
 }
 
 interface WorkerThreads {
-  Worker: new (url: URL) => NodeWorker;
+  Worker: new (url: URL, options: { execArgv?: string[] }) => NodeWorker;
   isMainThread: boolean;
   parentPort: NodePort;
 }
@@ -63,7 +63,7 @@ const capabilities: Capabilities = { stopsBusyThreads: true };
 
 function startThread(source: string, events: WorkerEvents): WorkerPort {
   const { Worker } = builtin<WorkerThreads>("node:worker_threads");
-  const worker = new Worker(new URL(dataUrl(source)));
+  const worker = new Worker(new URL(dataUrl(source)), workerOptions());
   let error: unknown;
   let open = true;
   const exited = withResolvers<void>();
@@ -94,11 +94,36 @@ function startThread(source: string, events: WorkerEvents): WorkerPort {
  * Workers inherit `--import tsx`, but before Node 22 tsx does nothing in a
  * worker unless it is registered there by hand.
  */
+const registersByHand = () => Number.parseInt(scope.process.versions.node) < 22;
+
+/** The flags of the program by which tsx is loaded. */
+function tsxFlags(): string[] {
+  const { execArgv } = scope.process;
+  return execArgv.filter((flag, index) =>
+    isTsx(flag) ||
+    (/^(--import|--loader|--require|-r)$/.test(flag) &&
+      isTsx(execArgv[index + 1] ?? ""))
+  );
+}
+
+function isTsx(flag: string): boolean {
+  return /(^|[/\\=])tsx($|[/\\])/.test(flag);
+}
+
+/** Without flags that do nothing there, a worker starts in a third the time. */
+function workerOptions(): { execArgv?: string[] } {
+  if (!registersByHand()) return {};
+  const useless = new Set(tsxFlags());
+  if (useless.size === 0) return {};
+  const { execArgv } = scope.process;
+  return { execArgv: execArgv.filter((flag) => !useless.has(flag)) };
+}
+
 function typescriptLoader(): string | undefined {
-  if (Number.parseInt(scope.process.versions.node) >= 22) return undefined;
-  const flag = scope.process.execArgv
-    .map((argument) => argument.replace(/^--(import|loader)=/, ""))
-    .find((argument) => /(^|[/\\])tsx($|[/\\])/.test(argument));
+  if (!registersByHand()) return undefined;
+  const flag = tsxFlags()
+    .map((flag) => flag.replace(/^--(import|loader)=/, ""))
+    .find((flag) => !flag.startsWith("-") && !flag.endsWith("preflight.cjs"));
   if (flag === undefined) return undefined;
   if (/dist[/\\]loader\.mjs$/.test(flag)) {
     return flag.replace(/loader\.mjs$/, "esm/api/index.mjs");

@@ -37,6 +37,7 @@ export class Modules implements FunctionFinder {
     this.#noteInertCall = note!;
     enterWorker({
       workerId,
+      typescriptLoader,
       register: (url, ordinal, name, task) => {
         const key = `${url}#${ordinal}`;
         this.#tasks.set(key, { name, task });

@@ -12,6 +12,8 @@ const key = Symbol.for("polypool.worker");
 export interface WorkerScope {
   /** The worker's ID in its pool. */
   workerId: number;
+  /** What workers need to import TypeScript; pools made here pass it on. */
+  typescriptLoader: string | undefined;
   /** Takes note of a function wrapped by `task()`. */
   register(
     url: string,
