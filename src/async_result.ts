@@ -136,6 +136,7 @@ export class AsyncResult<R> implements PromiseLike<R> {
   cancel(): boolean {
     if (this.ready()) return false;
     this.#cancel();
+    this.#state = "rejected";
     return true;
   }
 

@@ -19,7 +19,38 @@ const finder: FunctionFinder = {
   findTask: () => Promise.reject(new Error("Unreachable")),
 };
 
-/** Delivers messages later, in order, as a worker's port would. */
+const { setImmediate } = globalThis as unknown as {
+  setImmediate(callback: () => void): void;
+};
+
+/** How long tasks may keep timers waiting, in ms. */
+const YIELD_INTERVAL = 8;
+
+/**
+ * Makes the function that sends messages to `deliver`: later and in order, as
+ * a port would, and not without end before the timers that are due.
+ */
+function createMailbox<M>(deliver: (message: M) => void): (message: M) => void {
+  const messages: M[] = [];
+  let lastYield = -Infinity;
+  const deliverAll = () => {
+    for (const message of messages.splice(0)) deliver(message);
+  };
+  const yieldFirst = () => {
+    lastYield = performance.now();
+    deliverAll();
+  };
+  return (message) => {
+    if (messages.push(message) > 1) return;
+    if (performance.now() - lastYield < YIELD_INTERVAL) {
+      queueMicrotask(deliverAll);
+    } else {
+      setImmediate(yieldFirst);
+    }
+  };
+}
+
+/** Runs a worker's part in the calling thread. */
 function start(events: WorkerEvents): WorkerPort {
   let runner: Runner | undefined;
   let open = true;
@@ -28,7 +59,7 @@ function start(events: WorkerEvents): WorkerPort {
     if (!open) return;
     if (message[0] !== SETUP) return runner!.receive(message);
     runner = new Runner(message[1], {
-      post: (reply) => queueMicrotask(() => open && events.onMessage(reply)),
+      post: createMailbox((reply) => open && events.onMessage(reply)),
       codec: referenceCodec,
       close: () => {},
       // The thread is not the pool's to bind.
@@ -42,7 +73,7 @@ function start(events: WorkerEvents): WorkerPort {
     return Promise.resolve();
   };
   return {
-    post: (message) => queueMicrotask(() => receive(message as ToWorker)),
+    post: createMailbox((message) => receive(message as ToWorker)),
     keepAlive: () => {},
     terminate,
     waitForEnd: terminate,
