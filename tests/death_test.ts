@@ -13,10 +13,7 @@ import {
   WorkerDiedError,
   WorkerPool,
 } from "../mod.ts";
-import { runProgram, runtimeName } from "./support/program.ts";
-import { testIf } from "./support/skip.ts";
-
-const onDeno = testIf(runtimeName === "deno", "only Deno has it");
+import { runProgram } from "./support/program.ts";
 
 function upTo(n: number): number[] {
   return Array.from({ length: n }, (_, i) => i);
@@ -96,41 +93,39 @@ test("WorkerPool.apply() rejects with the exit code when process.exitCode was se
   assertEquals(error.exitCode, 5);
 });
 
-onDeno(
-  "WorkerPool.apply() rejects with the exit code when a task calls Deno.exit()",
-  async () => {
-    await using pool = new WorkerPool({ nJobs: 1 });
-    const error = await assertRejects(
+test("WorkerPool.apply() rejects with the exit code when a task ends its worker as the runtime itself offers", async () => {
+  await using pool = new WorkerPool({ nJobs: 1 });
+  const error = await assertRejects(
+    () =>
+      pool.apply(() => {
+        const { Deno, process } = globalThis as unknown as {
+          Deno?: { exit(code: number): void };
+          process: { exit(code: number): void };
+        };
+        (Deno ?? process).exit(5);
+      }),
+    WorkerDiedError,
+  );
+  assertEquals(error.exitCode, 5);
+});
+
+test("WorkerPool.apply() rejects with a WorkerDiedError when a task closes its worker's scope", async () => {
+  await using pool = new WorkerPool({ nJobs: 1 });
+  for (const pause of [0, 5]) {
+    await assertRejects(
       () =>
-        pool.apply(() => {
-          const { Deno } = globalThis as unknown as {
-            Deno: { exit(code: number): void };
-          };
-          Deno.exit(5);
-        }),
+        pool.apply(async (pause: number) => {
+          if (pause > 0) await new Promise((r) => setTimeout(r, pause));
+          // Only web workers have close().
+          const { close = () => globalThis.process.exit() } =
+            globalThis as unknown as { close?: () => void };
+          close();
+          await new Promise(() => {});
+        }, [pause]),
       WorkerDiedError,
     );
-    assertEquals(error.exitCode, 5);
-  },
-);
-
-onDeno(
-  "WorkerPool.apply() rejects with a WorkerDiedError when a task calls self.close()",
-  async () => {
-    await using pool = new WorkerPool({ nJobs: 1 });
-    for (const pause of [0, 5]) {
-      await assertRejects(
-        () =>
-          pool.apply(async (pause: number) => {
-            if (pause > 0) await new Promise((r) => setTimeout(r, pause));
-            globalThis.close();
-            await new Promise(() => {});
-          }, [pause]),
-        WorkerDiedError,
-      );
-    }
-  },
-);
+  }
+});
 
 test("WorkerPool rejects with a WorkerDiedError that leads to the caller and names the arguments", async () => {
   await using pool = new WorkerPool({ nJobs: 1 });

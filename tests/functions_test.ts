@@ -13,8 +13,7 @@ import {
   task,
   WorkerPool,
 } from "../mod.ts";
-import { runProgram, runtimeName } from "./support/program.ts";
-import { testIf } from "./support/skip.ts";
+import { runProgram } from "./support/program.ts";
 
 type Tasks = typeof import("./fixtures/functions/tasks.ts");
 const tasksUrl = new URL("./fixtures/functions/tasks.ts", import.meta.url);
@@ -372,16 +371,14 @@ test("WorkerPool can be terminated while a task runs a pool of its own", async (
 
 // --- permissions ---
 
-testIf(runtimeName === "deno", "only Deno has permissions")(
-  "WorkerPool needs no permission for inline functions",
-  async () => {
-    const { code, stdout, stderr } = await runProgram(
-      new URL("./fixtures/functions/inline.ts", import.meta.url),
-      { permissions: [], timeout: 30_000 },
-    );
-    assertEquals(
-      { code, stdout, stderr },
-      { code: 0, stdout: "1 4 9\n5\nRangeError\ntrue\n", stderr: "" },
-    );
-  },
-);
+// Elsewhere programs run with all permissions: that must hold there too.
+test("WorkerPool needs no permission for inline functions", async () => {
+  const { code, stdout, stderr } = await runProgram(
+    new URL("./fixtures/functions/inline.ts", import.meta.url),
+    { permissions: [], timeout: 30_000 },
+  );
+  assertEquals(
+    { code, stdout, stderr },
+    { code: 0, stdout: "1 4 9\n5\nRangeError\ntrue\n", stderr: "" },
+  );
+});
