@@ -3,61 +3,54 @@ import type { Crew } from "./crew.ts";
 import type { Crews, LifecycleHandles } from "./crews.ts";
 import type { Caller } from "./functions/caller.ts";
 import type { FunctionHandle } from "./functions/registry.ts";
-import { type Limits, timing } from "./task_source.ts";
+import type { Limits } from "./task_source.ts";
 import type { ChunkMode } from "./wire/messages.ts";
 import { type Resolvers, withResolvers } from "./promises.ts";
 
-/** What a call of `apply()` was asked to do. */
-export interface ApplyRequest {
+/** What calls of `apply()` with the same options have in common. */
+export interface ApplyContext {
   crews: Crews;
   handles: LifecycleHandles;
-  handle: FunctionHandle;
   limits: Limits;
-  /** Whether workers run in the calling thread. */
-  inThread: boolean;
-  caller: Caller;
-  args: readonly unknown[];
+  mode: ChunkMode;
   signal: AbortSignal | undefined;
 }
 
 /** One call of `apply()`: one task. */
 export class ApplyCall {
-  /** How the task is run. */
-  readonly mode: ChunkMode;
-  readonly #request: ApplyRequest;
+  /** The function to run. */
+  readonly handle: FunctionHandle;
+  /** Where the call was made. */
+  readonly caller: Caller;
+  /** The arguments, as they travel. */
+  readonly element: readonly unknown[];
+  readonly #context: ApplyContext;
   readonly #resolvers: Resolvers<unknown> = withResolvers();
   #crew: Crew | undefined;
   #lane: ApplyLane | undefined;
   #isSettled = false;
-  readonly #onAbort = () => this.cancel(this.#request.signal!.reason);
+  #onAbort: (() => void) | undefined;
 
-  constructor(request: ApplyRequest) {
-    this.#request = request;
-    this.mode = {
-      concurrency: 1,
-      isolated: true,
-      ...timing(request.limits, 1, request.inThread),
-    };
+  constructor(
+    context: ApplyContext,
+    handle: FunctionHandle,
+    caller: Caller,
+    args: readonly unknown[],
+  ) {
+    this.#context = context;
+    this.handle = handle;
+    this.caller = caller;
+    this.element = args;
   }
 
   /** What the call allows its task and its worker. */
   get limits(): Limits {
-    return this.#request.limits;
+    return this.#context.limits;
   }
 
-  /** The function to run. */
-  get handle(): FunctionHandle {
-    return this.#request.handle;
-  }
-
-  /** Where the call was made. */
-  get caller(): Caller {
-    return this.#request.caller;
-  }
-
-  /** The arguments, as they travel. */
-  get element(): unknown {
-    return this.#request.args;
+  /** How the task is run. */
+  get mode(): ChunkMode {
+    return this.#context.mode;
   }
 
   /** Whether the outcome is known, or wanted no more. */
@@ -72,9 +65,12 @@ export class ApplyCall {
 
   /** Starts the call. */
   begin(): void {
-    const { signal, crews, handles, limits } = this.#request;
-    if (signal?.aborted) return this.#onAbort();
-    signal?.addEventListener("abort", this.#onAbort, { once: true });
+    const { signal, crews, handles, limits } = this.#context;
+    if (signal?.aborted) return this.cancel(signal.reason);
+    if (signal) {
+      this.#onAbort = () => this.cancel(signal.reason);
+      signal.addEventListener("abort", this.#onAbort, { once: true });
+    }
     crews.enter(handles, limits, (crew, lane) => {
       if (this.#isSettled) return;
       this.#crew = crew;
@@ -112,9 +108,9 @@ export class ApplyCall {
   /** Does what belongs to the end of the call. */
   #settle(): Promise<void> | undefined {
     this.#isSettled = true;
-    const { signal, handle, crews } = this.#request;
-    signal?.removeEventListener("abort", this.#onAbort);
-    if (handle.temporary) crews.forget(handle);
+    const { signal, crews } = this.#context;
+    if (this.#onAbort) signal!.removeEventListener("abort", this.#onAbort);
+    if (this.handle.temporary) crews.forget(this.handle);
     this.#lane?.drop(this);
     return this.#crew && crews.release(this.#crew);
   }

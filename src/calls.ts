@@ -1,4 +1,4 @@
-import { ApplyCall } from "./apply_call.ts";
+import { ApplyCall, type ApplyContext } from "./apply_call.ts";
 import { checkIterable } from "./check.ts";
 import { createSizer, lengthOf } from "./chunking.ts";
 import {
@@ -17,7 +17,7 @@ import {
 import type { ApplyOptions, MapOptions } from "./options.ts";
 import type { PoolRecords } from "./pool_records.ts";
 import { ProgressTracker } from "./progress/tracker.ts";
-import type { Limits } from "./task_source.ts";
+import { type Limits, timing } from "./task_source.ts";
 import type { OnError } from "./types.ts";
 import { currentWorker, type WorkerScope } from "./worker/scope.ts";
 
@@ -28,6 +28,9 @@ export type AnyMapOptions = MapOptions<OnError, never>;
 /** Options of the apply family, for functions with any leading arguments. */
 export type AnyApplyOptions = ApplyOptions<never>;
 
+/** Stands for options that were not given. */
+export const NO_OPTIONS: AnyApplyOptions = Object.freeze({});
+
 /** Checks, prepares and starts the calls of one pool. */
 export class Calls {
   readonly #settings: PoolSettings;
@@ -35,6 +38,7 @@ export class Calls {
   readonly #lifecycle: LifecycleHandles;
   /** The worker whose import of a module made this pool, if one did. */
   readonly #inertIn: WorkerScope | undefined;
+  #plainContext: ApplyContext | undefined;
 
   constructor(
     settings: PoolSettings,
@@ -193,26 +197,45 @@ export class Calls {
     options: AnyApplyOptions,
     caller: Caller,
   ): ApplyCall {
-    checkApplyOptions("apply", options);
+    if (options !== NO_OPTIONS) checkApplyOptions("apply", options);
     checkArguments("apply", args);
-    const call = new ApplyCall({
-      crews: this.#crews,
-      handles: this.#lifecycleOf(options, caller, this.#lifecycle),
-      handle: this.#crews.functions.handleOf(
-        task,
-        "task",
-        caller,
-        options.closure,
-      ),
-      limits: limitsOf(options, this.#settings.limits),
-      inThread: this.#crews.inThread,
+    const handle = this.#crews.functions.handleOf(
+      task,
+      "task",
+      caller,
+      options.closure,
+    );
+    const call = new ApplyCall(
+      this.#contextOf(options, caller),
+      handle,
       caller,
       args,
-      signal: options.signal,
-    });
+    );
     if (this.#inertIn) void this.#never();
     else call.begin();
     return call;
+  }
+
+  /** The context of a call; one for all calls without options. */
+  #contextOf(options: AnyApplyOptions, caller: Caller): ApplyContext {
+    if (options !== NO_OPTIONS) return this.#createContext(options, caller);
+    this.#plainContext ??= this.#createContext(options, caller);
+    return this.#plainContext;
+  }
+
+  #createContext(options: AnyApplyOptions, caller: Caller): ApplyContext {
+    const limits = limitsOf(options, this.#settings.limits);
+    return {
+      crews: this.#crews,
+      handles: this.#lifecycleOf(options, caller, this.#lifecycle),
+      limits,
+      mode: {
+        concurrency: 1,
+        isolated: true,
+        ...timing(limits, 1, this.#crews.inThread),
+      },
+      signal: options.signal,
+    };
   }
 }
 

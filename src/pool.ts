@@ -1,5 +1,5 @@
 import { AsyncResult } from "./async_result.ts";
-import { type AnyMapOptions, Calls, limitsOf } from "./calls.ts";
+import { type AnyMapOptions, Calls, limitsOf, NO_OPTIONS } from "./calls.ts";
 import type { PoolSettings } from "./crews.ts";
 import { cpusOf } from "./cpu_ids.ts";
 import { captureCaller } from "./functions/caller.ts";
@@ -268,7 +268,7 @@ export class WorkerPool<
   async apply<R>(
     task: (...args: never) => R,
     args: unknown[] = [],
-    options: ApplyOptions<never> = {},
+    options: ApplyOptions<never> = NO_OPTIONS,
   ): Promise<Awaited<R>> {
     const caller = captureCaller(this.apply);
     return await this.#calls.submit(task, args, options, caller)
@@ -293,7 +293,7 @@ export class WorkerPool<
   applyAsync<R>(
     task: (...args: never) => R,
     args: unknown[] = [],
-    options: ApplyOptions<never> = {},
+    options: ApplyOptions<never> = NO_OPTIONS,
   ): AsyncResult<Awaited<R>> {
     const caller = captureCaller(this.applyAsync);
     const call = this.#calls.submit(task, args, options, caller);

@@ -29,6 +29,8 @@ export class FunctionRegistry {
   readonly #directs = new WeakMap<Callable, FunctionHandle>();
   readonly #references = new Map<string, FunctionHandle>();
   readonly #texts = new Map<string, FunctionHandle>();
+  /** Functions that have been seen and do not depend on who called. */
+  readonly #known = new WeakMap<Callable, FunctionHandle>();
 
   /**
    * With `inThread` the workers share the caller's thread and functions pass
@@ -101,6 +103,10 @@ export class FunctionRegistry {
     caller: Caller,
     closure: object | undefined,
   ): FunctionHandle {
+    if (closure === undefined) {
+      const known = this.#known.get(fn);
+      if (known) return known;
+    }
     const source = functionText(fn, label);
     const text = rewriteImports(source);
     // Only import() needs to know the module, and finding it takes time.
@@ -109,16 +115,18 @@ export class FunctionRegistry {
     if (closure === undefined) {
       const key = `${base} ${name} ${text}`;
       let handle = this.#texts.get(key);
-      if (handle) return handle;
-      handle = this.#create({
-        kind: "text",
-        name,
-        text,
-        base,
-        closure: undefined,
-        closureTexts: {},
-      }, false);
-      this.#remember(key, handle);
+      if (!handle) {
+        handle = this.#create({
+          kind: "text",
+          name,
+          text,
+          base,
+          closure: undefined,
+          closureTexts: {},
+        }, false);
+        this.#remember(key, handle);
+      }
+      if (base === undefined) this.#known.set(fn, handle);
       return handle;
     }
     const values: Record<string, unknown> = {};
