@@ -206,8 +206,10 @@ export class Crews {
   /** Stops stale workers, or lets them finish what others wait for. */
   async #retire(crew: Crew): Promise<void> {
     this.#current = undefined;
-    if (crew.isIdle) return await crew.stop();
     this.#retiring.add(crew);
+    if (crew.isIdle) {
+      return await crew.stop().finally(() => this.#retiring.delete(crew));
+    }
     crew.finish().then(() => crew.stop()).catch((error) => {
       console.error("Uncaught error while workers stopped:", error);
     }).finally(() => this.#retiring.delete(crew));

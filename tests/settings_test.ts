@@ -585,3 +585,23 @@ test("WorkerPool setters give the pool itself", async () => {
   assertStrictEquals(pool.setUseWorkerState() as unknown, pool);
   assertStrictEquals(pool.setSharedObjects(1) as unknown, pool);
 });
+
+test("WorkerPool.terminate() does not wait for stale workers that are ending", async () => {
+  const gate = sharedArray(Int32Array, 2);
+  await using pool = new WorkerPool({
+    nJobs: 1,
+    sharedObjects: gate,
+    workerExit: (gate: Int32Array) => {
+      Atomics.store(gate, 1, 1);
+      Atomics.wait(gate, 0, 0, 30_000);
+    },
+  });
+  await pool.apply(() => 1);
+  pool.setSharedObjects(sharedArray(Int32Array, [1, 0]) as typeof gate);
+  const rejected = assertRejects(() => pool.apply(() => 2)) as Promise<Error>;
+  await until(() => gate[1] === 1, "the exit function to run");
+  await soon(pool.terminate(), "terminate()");
+  assertEquals((await soon(rejected, "the call")).name, "PoolTerminatedError");
+  Atomics.store(gate, 0, 1);
+  Atomics.notify(gate, 0);
+});
