@@ -50,7 +50,7 @@ export type {
   ProgressBarStyle,
 } from "./src/progress/options.ts";
 export type { ProgressStream } from "./src/progress/terminal.ts";
-export { type Outcome, WorkerPool } from "./src/pool.ts";
+export { type ChunksOutcome, type Outcome, WorkerPool } from "./src/pool.ts";
 export {
   type Shared,
   sharedArray,

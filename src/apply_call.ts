@@ -66,7 +66,10 @@ export class ApplyCall {
   /** Starts the call. */
   begin(): void {
     const { signal, crews, handles, limits } = this.#context;
-    if (signal?.aborted) return this.cancel(signal.reason);
+    if (signal?.aborted) {
+      this.cancel(signal.reason);
+      return;
+    }
     if (signal) {
       this.#onAbort = () => this.cancel(signal.reason);
       signal.addEventListener("abort", this.#onAbort, { once: true });
@@ -98,11 +101,12 @@ export class ApplyCall {
     else end();
   }
 
-  /** Rejects; a task that runs is left to end and its result is dropped. */
-  cancel(reason: unknown): void {
-    if (this.#isSettled) return;
+  /** Rejects if unfinished; a task that runs is left to end and its result is dropped. */
+  cancel(reason: unknown): boolean {
+    if (this.#isSettled) return false;
     this.reject(reason);
     this.#crew?.dropUnwanted();
+    return true;
   }
 
   /** Does what belongs to the end of the call. */

@@ -37,11 +37,11 @@ export interface WaitOptions {
  */
 export class AsyncResult<R> implements PromiseLike<R> {
   readonly #promise: Promise<R>;
-  readonly #cancel: () => void;
+  readonly #cancel: () => boolean;
   #state: "pending" | "fulfilled" | "rejected" = "pending";
 
   /** Made by `applyAsync()`. */
-  constructor(promise: Promise<R>, cancel: () => void) {
+  constructor(promise: Promise<R>, cancel: () => boolean) {
     this.#cancel = cancel;
     this.#promise = quiet(promise.then(
       (value) => {
@@ -134,8 +134,7 @@ export class AsyncResult<R> implements PromiseLike<R> {
    * @returns Whether the task was unfinished.
    */
   cancel(): boolean {
-    if (this.ready()) return false;
-    this.#cancel();
+    if (this.ready() || !this.#cancel()) return false;
     this.#state = "rejected";
     return true;
   }

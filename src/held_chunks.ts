@@ -14,7 +14,7 @@ import {
 } from "./wire/control.ts";
 import type { PackedError } from "./wire/errors.ts";
 import { packEach } from "./wire/list.ts";
-import type { FromWorker, RESULTS } from "./wire/messages.ts";
+import { type FromWorker, isExact, type RESULTS } from "./wire/messages.ts";
 import type { WorkerLink } from "./worker_link.ts";
 
 /** Chunks that a worker holds: one to run, one so that it never waits. */
@@ -30,6 +30,8 @@ const INIT = 0;
 export interface HolderEvents {
   /** It holds one chunk less. */
   onLess(): void;
+  /** A task of a chunk has ended, and others are to follow. */
+  onProgress(): void;
   /** A task, or the init function, takes too long or has failed for good. */
   onGiveUp(errorOf: () => unknown, failsChunks: boolean): void;
 }
@@ -99,6 +101,13 @@ export class HeldChunks {
       this.#chunks.size < SLOTS;
   }
 
+  /** Whether another worker could take over some of it. */
+  get hasSpare(): boolean {
+    if (this.#chunks.size !== 1) return this.#chunks.size > 1;
+    const [chunk] = this.#chunks.values();
+    return isDivisible(chunk!);
+  }
+
   /** Sends a chunk. What cannot be sent fails by itself. */
   send(chunk: Chunk): void {
     const sequence = ++this.#sequence;
@@ -121,11 +130,36 @@ export class HeldChunks {
       if (chunk.workerId !== undefined) continue;
       // To be dropped, not to be given to another worker.
       if (!chunk.source.wants(chunk)) continue;
-      if (!revoke(this.#link.control, sequence)) return undefined;
+      if (!revoke(this.#link.control, sequence)) {
+        return this.#takeRest(sequence, chunk);
+      }
       this.#giveBack(sequence, chunk.elements.length);
       return chunk;
     }
     return undefined;
+  }
+
+  /**
+   * Takes what the worker has not begun of the chunk that it runs: a part for
+   * whoever asks, and one that goes to whoever comes next.
+   */
+  #takeRest(sequence: number, chunk: Chunk): Chunk | undefined {
+    const { control } = this.#link;
+    const { length } = chunk.elements;
+    const { begun: before } = progressOf(control, sequence);
+    // Before its first task, a failure would be that of the whole chunk.
+    if (!isDivisible(chunk) || before === 0 || before >= length) return;
+    skipRest(control, sequence);
+    const { begun } = progressOf(control, sequence);
+    if (begun >= length) return undefined;
+    const kept = partOf(chunk, 0, begun);
+    kept.reported = chunk.reported?.slice(0, begun);
+    this.#chunks.set(sequence, kept);
+    this.#tasks -= length - begun;
+    this.#lifetimeTasks -= length - begun;
+    const middle = Math.ceil((begun + length) / 2);
+    if (middle < length) chunk.source.putBack(restOf(chunk, middle));
+    return partOf(chunk, begun, middle);
   }
 
   /** Drops what is wanted no more, as far as not begun. */
@@ -164,7 +198,7 @@ export class HeldChunks {
         source.addResults(chunk, offset, results, failures);
       }
     }
-    if (end === undefined) return;
+    if (end === undefined) return this.#events.onProgress();
     // The worker may have been told to leave the rest.
     const { begun } = progressOf(this.#link.control, sequence);
     if (begun < elements.length && source.wants(chunk)) {
@@ -305,7 +339,7 @@ export class HeldChunks {
       this.#watchdog.watchTasks(
         sequence,
         taskTimeout + grace,
-        () => this.#overrun(sequence, chunk, taskTimeout),
+        () => this.#overrun(sequence, taskTimeout),
       );
     }
     if (this.#hasRunTasks || this.#watchdog.watches(INIT)) return;
@@ -324,8 +358,9 @@ export class HeldChunks {
     }
   }
 
-  #overrun(sequence: number, chunk: Chunk, timeout: number): void {
+  #overrun(sequence: number, timeout: number): void {
     const { control } = this.#link;
+    const chunk = this.#chunks.get(sequence)!;
     const before = progressOf(control, sequence).begun;
     skipRest(control, sequence);
     const { begun, ended } = progressOf(control, sequence);
@@ -350,4 +385,10 @@ export class HeldChunks {
     const error = this.#link.codec.unpackError(packed);
     return leadOn(error, this.#workerId, chunk, index);
   }
+}
+
+/** Whether tasks of the chunk may be taken back while it runs. */
+function isDivisible({ mode, elements, workerId }: Chunk): boolean {
+  return elements.length > 1 && mode.concurrency === 1 && isExact(mode) &&
+    workerId === undefined;
 }

@@ -155,7 +155,10 @@ export class MapCall implements TaskSource, IteratedCall {
   }
 
   endChunk(chunk: Chunk, elapsed: number): void {
-    if (elapsed > 0) this.#request.sizer.ran(chunk.elements.length, elapsed);
+    const { length } = chunk.elements;
+    if (elapsed > 0 && this.#untaken <= length) {
+      this.#request.sizer.ran(length, elapsed);
+    }
     this.#checkEnd();
     if (this.#unfinished === 0) this.#readOn();
   }
@@ -192,6 +195,14 @@ export class MapCall implements TaskSource, IteratedCall {
     if (this.#room >= this.#wanted) this.#crew!.feed();
   }
 
+  /**
+   * Results that wait for their consumer. Where there are more than the last
+   * chunk's, larger chunks would only read further ahead of it.
+   */
+  get #untaken(): number {
+    return this.#request.countsUntaken ? this.#active - this.#unfinished : 0;
+  }
+
   get #maxActive(): number {
     const { maxTasksActive, nJobs, sizer, concurrency } = this.#request;
     return maxTasksActive ?? nJobs * Math.max(sizer.largest, concurrency) * 2;
@@ -203,7 +214,12 @@ export class MapCall implements TaskSource, IteratedCall {
 
   /** Tasks for the next chunk: cut only where it could never have room. */
   get #wanted(): number {
-    return Math.min(this.#request.sizer.size, this.#maxActive);
+    const { sizer, nJobs } = this.#request;
+    // A size of our own choice leaves enough for two chunks for each worker.
+    const share = sizer.mayGoUnfilled
+      ? Math.ceil(this.#maxActive / (nJobs * 2))
+      : this.#maxActive;
+    return Math.min(sizer.size, share);
   }
 
   #cut(): Chunk | undefined {

@@ -42,9 +42,10 @@ function sliceOf(array: Sliceable, start: number, end: number): Sliceable {
 
 /**
  * Joins what the tasks returned: typed arrays of one kind to one of that
- * kind, arrays to one array.
+ * kind, arrays to one array. Of nothing it makes an empty one like `array`.
  */
-export function concatenate(parts: unknown[]): unknown {
+export function concatenate(parts: unknown[], array: Sliceable): unknown {
+  if (parts.length === 0) return array.slice(0, 0);
   const [first] = parts;
   if (ArrayBuffer.isView(first) && "length" in first) {
     return concatenateTyped(parts, first as TypedArray);

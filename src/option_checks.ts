@@ -27,7 +27,7 @@ import {
   checkProgressBarOptions,
   PROGRESS_BAR_STYLES,
 } from "./progress/options.ts";
-import { START_METHODS } from "./types.ts";
+import { type OnError, START_METHODS } from "./types.ts";
 
 /** Checks the arguments of a task. */
 export function checkArguments(action: string, args: unknown): void {
@@ -141,10 +141,7 @@ const MAP_OPTIONS = [
   "workerLifespan",
 ];
 
-const MAP_CHUNKS_OPTIONS = [
-  ...MAP_OPTIONS.filter((name) => name !== "onError"),
-  "concatenateOutput",
-];
+const MAP_CHUNKS_OPTIONS = [...MAP_OPTIONS, "concatenateOutput"];
 
 /** Checks the options of `apply()` and its like. */
 export function checkApplyOptions(action: string, options: unknown): void {
@@ -158,28 +155,21 @@ export function checkApplyOptions(action: string, options: unknown): void {
 export function checkMapOptions(action: string, options: unknown): void {
   checkObject(action, "options", options);
   checkNames(action, options as object, MAP_OPTIONS);
-  checkMapValues(action, options as MapOptions<"throw" | "settle">);
-  checkOneOf(action, "onError", (options as MapOptions).onError, [
-    "throw",
-    "settle",
-  ]);
+  checkMapValues(action, options as MapOptions<OnError>);
 }
 
 /** Checks the options of `mapChunks()`. */
 export function checkMapChunksOptions(action: string, options: unknown): void {
   checkObject(action, "options", options);
   checkNames(action, options as object, MAP_CHUNKS_OPTIONS);
-  checkMapValues(action, options as MapOptions);
-  checkBoolean(
-    action,
-    "concatenateOutput",
-    (options as MapChunksOptions<boolean>).concatenateOutput,
-  );
+  const given = options as MapChunksOptions<boolean, OnError>;
+  checkMapValues(action, given);
+  checkBoolean(action, "concatenateOutput", given.concatenateOutput);
 }
 
 function checkMapValues(
   action: string,
-  options: MapOptions<"throw" | "settle">,
+  options: MapOptions<OnError>,
 ): void {
   checkSizes(action, options);
   checkInteger(action, "maxTasksActive", options.maxTasksActive, 1);
@@ -187,12 +177,13 @@ function checkMapValues(
   checkInteger(action, "workerLifespan", options.workerLifespan, 1);
   checkTimeouts(action, options);
   checkSignal(action, options.signal);
+  checkOneOf(action, "onError", options.onError, ["throw", "settle"]);
   checkProgress(action, options);
 }
 
 function checkProgress(
   action: string,
-  options: MapOptions<"throw" | "settle">,
+  options: MapOptions<OnError>,
 ): void {
   const { progressBar, progressBarOptions, progressBarStyle, onProgress } =
     options;

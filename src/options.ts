@@ -196,10 +196,12 @@ export interface MapOptions<
 /** Options of `mapChunks()`. */
 export interface MapChunksOptions<
   Concatenate extends boolean = true,
+  OnError extends "throw" | "settle" = "throw",
   Leading extends unknown[] = unknown[],
-> extends Omit<MapOptions<"throw", Leading>, "onError"> {
+> extends MapOptions<OnError, Leading> {
   /**
-   * Whether the results are joined into one array.
+   * Whether the results are joined into one array; never with
+   * `onError: "settle"`.
    *
    * @default {true}
    */

@@ -32,6 +32,11 @@ import type {
 export type Outcome<R, E extends OnError> = E extends "settle"
   ? Settled<Awaited<R>>
   : Awaited<R>;
+/** What `mapChunks()` gives: outcomes one by one, or all results joined. */
+export type ChunksOutcome<R, C extends boolean, E extends OnError> = E extends
+  "settle" ? Settled<Awaited<R>>[]
+  : C extends false ? Awaited<R>[]
+  : Awaited<R>;
 // deno-lint-ignore ban-types
 type Callable = Function;
 
@@ -197,48 +202,50 @@ export class WorkerPool<
    * @typeParam A The type of the array.
    * @typeParam R What the task returns.
    * @typeParam C Whether the results are joined.
+   * @typeParam E The mode of `onError`.
    * @param task The function to run.
    * @param array The array to cut.
    * @param options The call's options. By default there are `nJobs * 4`
    * slices.
-   * @returns The results joined in order, or one by one without
-   * `concatenateOutput`.
+   * @returns The results joined in order; one by one without
+   * `concatenateOutput`, and with `onError: "settle"`.
    * @throws {TypeError} If the results cannot be joined.
    */
-  async mapChunks<A extends Sliceable, R, C extends boolean = true>(
+  async mapChunks<
+    A extends Sliceable,
+    R,
+    C extends boolean = true,
+    E extends OnError = "throw",
+  >(
     task: (
       ...args: [...LeadingParameters<Shared, PassId, UseState>, slice: A]
     ) => R,
     array: A,
     options: MapChunksOptions<
       C,
+      E,
       LeadingParameters<Shared, PassId, UseState>
     > = {},
-  ): Promise<C extends false ? Awaited<R>[] : Awaited<R>> {
+  ): Promise<ChunksOutcome<R, C, E>> {
     const caller = captureCaller(this.mapChunks);
     checkSliceable("map chunks", array);
     checkMapChunksOptions("map chunks", options);
-    const {
-      concatenateOutput = true,
-      iterableLen,
-      chunkSize,
-      nSplits,
-      ...rest
-    } = options;
-    const sizes = { iterableLen, chunkSize, nSplits } as AnyMapOptions;
+    const { concatenateOutput = true, ...rest } = options;
     const parts = await this.#calls.gather(
       true,
       task as Callable,
-      slices(array, sizes, this.#settings.nJobs),
-      { ...rest, chunkSize: 1 } as AnyMapOptions,
+      slices(array, options, this.#settings.nJobs),
+      {
+        ...rest,
+        iterableLen: undefined,
+        nSplits: undefined,
+        chunkSize: 1,
+      } as AnyMapOptions,
       caller,
     );
-    const result = concatenateOutput && parts.length > 0
-      ? concatenate(parts)
-      : concatenateOutput
-      ? array.slice(0, 0)
-      : parts;
-    return result as C extends false ? Awaited<R>[] : Awaited<R>;
+    const isJoined = concatenateOutput && options.onError !== "settle";
+    const result = isJoined ? concatenate(parts, array) : parts;
+    return result as ChunksOutcome<R, C, E>;
   }
 
   /**
@@ -297,9 +304,11 @@ export class WorkerPool<
   ): AsyncResult<Awaited<R>> {
     const caller = captureCaller(this.applyAsync);
     const call = this.#calls.submit(task, args, options, caller);
-    return new AsyncResult(call.promise as Promise<Awaited<R>>, () => {
-      call.cancel(new DOMException("The task was cancelled", "AbortError"));
-    });
+    return new AsyncResult(
+      call.promise as Promise<Awaited<R>>,
+      () =>
+        call.cancel(new DOMException("The task was cancelled", "AbortError")),
+    );
   }
 
   /** Starts all workers ahead of need. Resolves when they can run tasks. */

@@ -45,6 +45,9 @@ export interface WorkerOwner {
 /** What a worker was at when it died. */
 export type DeathStage = "start" | "task" | "idleness";
 
+/** Whether the user has been told of a busy thread. */
+let hasWarned = false;
+
 type StoppedMessage = Extract<FromWorker, [typeof STOPPED, ...unknown[]]>;
 
 /** One worker, as its pool sees it: its life from start to end. */
@@ -80,6 +83,7 @@ export class PoolWorker {
     });
     this.#held = new HeldChunks(this.id, this.#link, !starter.inThread, {
       onLess: () => this.#onLess(),
+      onProgress: () => this.#owner.onCredit(this),
       onGiveUp: (errorOf, failsChunks) => this.#giveUp(errorOf, failsChunks),
     });
   }
@@ -102,6 +106,11 @@ export class PoolWorker {
   /** Whether the worker takes one more chunk. */
   get hasCredit(): boolean {
     return this.#held.hasRoom;
+  }
+
+  /** Whether another worker could take over some of what it holds. */
+  get hasSpare(): boolean {
+    return this.#held.hasSpare;
   }
 
   /** Sends a chunk. What cannot be sent fails by itself. */
@@ -225,13 +234,22 @@ export class PoolWorker {
 
   /** Stops the worker, which runs what cannot go on. */
   #giveUp(errorOf: () => unknown, failsChunks: boolean): void {
-    const isBusy = this.#held.isRunning;
     this.#leave();
     this.#stopped?.resolve([]);
     this.#link.terminate();
-    if (isBusy && !this.#stopsBusy) warnOfBusyThread();
+    if (!this.#stopsBusy) this.#warnIfBusy();
     this.#owner.onStopped(this);
     this.#held.lose(errorOf, failsChunks);
+  }
+
+  /** Nobody should wonder for long why a core stays busy. */
+  async #warnIfBusy(): Promise<void> {
+    if (hasWarned || await this.#link.isGoneAfter(GRACE) || hasWarned) return;
+    hasWarned = true;
+    console.warn(
+      "polypool: this runtime cannot stop a thread in a synchronous loop; a " +
+        "task that timed out may go on until the program ends",
+    );
   }
 
   /** The worker is gone without having been told to go. */
@@ -267,16 +285,4 @@ export class PoolWorker {
     // What the worker printed may still be on its way.
     this.#link.waitForEnd(GRACE).then(settle, settle);
   }
-}
-
-let hasWarned = false;
-
-/** Nobody should wonder for long why a core stays busy. */
-function warnOfBusyThread(): void {
-  if (hasWarned) return;
-  hasWarned = true;
-  console.warn(
-    "polypool: this runtime cannot stop a thread in a synchronous loop; a " +
-      "task that timed out may go on until the program ends",
-  );
 }

@@ -5,7 +5,7 @@ import type { Chunk, TaskSource } from "./task_source.ts";
  * Decides which worker gets which chunk, and when. Workers pull: one that
  * has nothing comes first, then each gets a second chunk so that it need not
  * wait. Sources take turns. When nothing new is left, a worker without work
- * gets the chunk that waits behind another's.
+ * gets the chunk that waits behind another's, or a part of a running one.
  */
 export class Scheduler {
   readonly #sources = new Set<TaskSource>();
@@ -13,7 +13,7 @@ export class Scheduler {
   readonly #idle = new Set<PoolWorker>();
   /** Workers that hold some and take more. */
   readonly #willing = new Set<PoolWorker>();
-  /** Workers that hold more than they run. */
+  /** Workers of whose load others could take some. */
   readonly #loaded = new Set<PoolWorker>();
 
   /** Whether there are sources. */
@@ -47,7 +47,7 @@ export class Scheduler {
     const { load, hasCredit } = worker;
     toggle(this.#idle, worker, load === 0);
     toggle(this.#willing, worker, load > 0 && hasCredit);
-    toggle(this.#loaded, worker, load > 1);
+    toggle(this.#loaded, worker, worker.hasSpare);
   }
 
   /** The worker takes no chunks any more. */

@@ -83,6 +83,11 @@ export class WorkerLink {
     return this.#port.terminate();
   }
 
+  /** Whether the worker, which has been terminated, is gone after `ms`. */
+  isGoneAfter(ms: number): Promise<boolean> {
+    return this.#port.isGoneAfter(ms);
+  }
+
   /** Waits at most `grace` ms until a worker ends that was told to. */
   waitForEnd(grace: number): Promise<void> {
     return this.#port.waitForEnd(grace);

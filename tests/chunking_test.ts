@@ -372,12 +372,17 @@ test("WorkerPool.setOrderTasks() counts from the next call on (MPIRE bug 6)", as
   assertEquals(await pool.map(whose, range(300), options), expected);
   assertEquals(await pool.map(whose, range(300), options), expected);
   pool.setOrderTasks(false);
+  const done = sharedArray(Int32Array, 1);
   const free = await pool.map(
-    async (id: number, x: number) => {
-      if (x === 0) await new Promise((resolve) => setTimeout(resolve, 50));
+    async (id: number, x: number, done: Int32Array) => {
+      // Ends when the other workers have done most of the rest.
+      while (x === 0 && Atomics.load(done, 0) < 250) {
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      Atomics.add(done, 0, 1);
       return id;
     },
-    range(300),
+    range(300).map((x): [number, Int32Array] => [x, done]),
     options,
   );
   // The worker with the slow task got fewer.

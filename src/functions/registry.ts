@@ -72,15 +72,17 @@ export class FunctionRegistry {
       return this.#reference(reference);
     }
     if (this.#inThread && closure === undefined) {
-      return this.#direct(fn as Callable);
+      return this.#direct(fn as Callable, label);
     }
     return this.#byValue(fn as Callable, label, caller, closure);
   }
 
   /** The same handle each time: workers depend on which function it is. */
-  #direct(value: Callable): FunctionHandle {
+  #direct(value: Callable, label: string): FunctionHandle {
     let handle = this.#directs.get(value);
     if (!handle) {
+      // What no other start method takes is refused here too.
+      functionText(value, label);
       handle = this.#create({ kind: "direct", name: value.name, value }, true);
       this.#directs.set(value, handle);
     }

@@ -17,6 +17,7 @@ const FAILURE = "Exception occurred, terminating workers";
 export class ProgressTracker {
   readonly #bar: ProgressBar | undefined;
   readonly #meter: ProgressMeter | undefined;
+  #told: number | undefined;
   readonly #onProgress: ((progress: Progress) => void) | undefined;
 
   /** `total` is the number of tasks, if known. */
@@ -41,9 +42,9 @@ export class ProgressTracker {
   /** So many tasks are done. */
   update(completed: number): void {
     this.#bar?.update(completed);
-    if (this.#meter?.update(completed)) {
-      this.#onProgress!(this.#meter.progress());
-    }
+    if (!this.#meter?.update(completed)) return;
+    this.#told = completed;
+    this.#onProgress!(this.#meter.progress());
   }
 
   /** The number of tasks is known now. */
@@ -59,7 +60,9 @@ export class ProgressTracker {
       ? { kind: "failed", message: FAILURE }
       : { kind: outcome };
     this.#bar?.close(end);
-    if (!this.#meter) return;
+    // Who has heard of the last task knows of the end.
+    const isKnown = outcome === "finished" && this.#told === completed;
+    if (!this.#meter || isKnown) return;
     this.#meter.update(completed);
     this.#meter.end(outcome === "finished");
     this.#onProgress!(this.#meter.progress());

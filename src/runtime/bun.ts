@@ -101,6 +101,7 @@ function startThread(source: string, events: WorkerEvents): WorkerPort {
       worker.terminate();
       await closed;
     },
+    isGoneAfter: () => Promise.resolve(true),
     async waitForEnd(grace) {
       open = false;
       await within(closed, grace);

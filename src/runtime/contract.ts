@@ -35,6 +35,8 @@ export interface WorkerPort {
    * or at once on runtimes that cannot stop a thread that does not yield.
    */
   terminate(): Promise<void>;
+  /** Whether the worker, which has been terminated, is gone after `ms`. */
+  isGoneAfter(ms: number): Promise<boolean>;
   /**
    * Waits for the end of a worker that has been told to close, and
    * terminates it after `grace` ms. No event follows.

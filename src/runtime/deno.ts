@@ -159,10 +159,24 @@ function startThread(source: string, events: WorkerEvents): WorkerPort {
     return Promise.resolve();
   }
 
+  /** A thread that goes on still holds its lock. */
+  async function isGoneAfter(ms: number): Promise<boolean> {
+    if (!locks) return true;
+    await new Promise<void>((resolve) =>
+      scope.Deno.unrefTimer(setTimeout(resolve, ms))
+    );
+    let isGone = true;
+    await locks.request(lockName, { ifAvailable: true }, (lock) => {
+      isGone = lock !== null;
+    });
+    return isGone;
+  }
+
   return {
     post: (message, transfer) => worker.postMessage(message, transfer),
     keepAlive,
     terminate,
+    isGoneAfter,
     // What the worker printed has left, and no event would tell of its end.
     waitForEnd: terminate,
   };

@@ -82,6 +82,7 @@ function startThread(source: string, events: WorkerEvents): WorkerPort {
       open = false;
       await worker.terminate();
     },
+    isGoneAfter: () => Promise.resolve(true),
     async waitForEnd(grace) {
       open = false;
       await within(exited.promise, grace);

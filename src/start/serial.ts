@@ -75,6 +75,7 @@ function start(events: WorkerEvents): WorkerPort {
   return {
     post: createMailbox((message) => receive(message as ToWorker)),
     keepAlive: () => {},
+    isGoneAfter: () => Promise.resolve(true),
     terminate,
     waitForEnd: terminate,
   };

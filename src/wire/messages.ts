@@ -66,6 +66,14 @@ export interface ChunkMode {
   timesItself: boolean;
 }
 
+/**
+ * Whether the owner must know exactly which tasks of a chunk have begun, as
+ * they may be given to another worker, or stopped one by one.
+ */
+export function isExact(mode: ChunkMode): boolean {
+  return mode.isolated || mode.taskTimeout !== undefined;
+}
+
 // Owner to worker.
 export const SETUP = 0;
 export const DEFINE = 1;

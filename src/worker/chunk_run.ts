@@ -5,7 +5,7 @@ import {
   beginTaskLoosely,
   type ControlBlock,
 } from "../wire/control.ts";
-import type { ChunkMode } from "../wire/messages.ts";
+import { type ChunkMode, isExact } from "../wire/messages.ts";
 import type { ChunkReport } from "./chunk_report.ts";
 import type { Gate } from "./gate.ts";
 
@@ -28,6 +28,9 @@ export interface RunSetup {
 /** How long synchronous tasks may keep timers and messages waiting, in ms. */
 const YIELD_INTERVAL = 8;
 
+/** Tasks that take less than this together are quick, in ms. */
+const QUICK = 0.05;
+
 /** Tasks between two looks at the clock, at most. */
 const MAX_STRIDE = 64;
 
@@ -44,21 +47,30 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 /** Runs the tasks of a chunk one after the other. */
 export async function runInOrder(setup: RunSetup): Promise<void> {
   const { sequence, mode, elements, task, control, report, meter } = setup;
-  const { isolated, timesItself, taskTimeout } = mode;
-  const begin = isolated || taskTimeout !== undefined
-    ? beginTask
-    : beginTaskLoosely;
+  const { isolated, timesItself, taskTimeout = Infinity } = mode;
+  const begin = isExact(mode) ? beginTask : beginTaskLoosely;
   const count = elements.length;
-  let lastYield = performance.now();
+  let lastLook = performance.now();
+  let lastYield = lastLook;
   let stride = meter?.beginTasks(elements, setup.functionId) ?? 1;
   let untilLook = stride;
   let i = 0;
   for (; i < count; i++) {
     if (isolated) report.flush();
     if (!begin(control, sequence, i)) break;
+    let now: number | undefined;
     try {
-      const value = timesItself ? runTimed(setup, i) : task(elements[i]);
-      report.add(isThenable(value) ? await value : value);
+      const result = timesItself ? runTimed(setup, i) : task(elements[i]);
+      const value = isThenable(result) ? await result : result;
+      // Quick tasks need not pay for the clock.
+      if (--untilLook === 0) {
+        now = performance.now();
+        // The owner may have been too busy to see it.
+        if (stride === 1 && now - lastLook >= taskTimeout) {
+          throw timeoutError("task", taskTimeout, setup.workerId);
+        }
+      }
+      report.add(value);
     } catch (error) {
       meter?.addFailure();
       if (!isolated) {
@@ -66,19 +78,20 @@ export async function runInOrder(setup: RunSetup): Promise<void> {
         return report.fail(i, error);
       }
       report.addFailure(i, error);
+      // After a failure the next task is looked at alone.
+      now ??= performance.now();
     }
-    if (--untilLook > 0) continue;
-    // Quick tasks need not pay for the clock.
-    const now = performance.now();
-    const elapsed = now - lastYield;
-    stride = elapsed < 1 ? Math.min(stride * 2, MAX_STRIDE) : 1;
-    untilLook = meter?.look(i + 1, now) ?? stride;
-    if (elapsed > YIELD_INTERVAL) {
+    if (now === undefined) continue;
+    stride = meter?.look(i + 1, now) ??
+      (now - lastLook < QUICK ? Math.min(stride * 2, MAX_STRIDE) : 1);
+    untilLook = stride;
+    if (now - lastYield > YIELD_INTERVAL) {
       meter?.pauseTasks(i + 1);
       await new Promise<void>((resolve) => setImmediate(resolve));
       meter?.resumeTasks();
-      lastYield = performance.now();
+      lastYield = now = performance.now();
     }
+    lastLook = now;
   }
   meter?.endTasks(i);
   report.finish();

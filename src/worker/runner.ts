@@ -1,4 +1,7 @@
-import { WorkerMeter } from "../insights/worker_meter.ts";
+import {
+  type WorkerInsightsDelta,
+  WorkerMeter,
+} from "../insights/worker_meter.ts";
 import type { Codec } from "../wire/codec.ts";
 import {
   begin,
@@ -33,6 +36,9 @@ import { Gate } from "./gate.ts";
 
 // deno-lint-ignore ban-types
 type Callable = Function;
+
+/** The least time between two accounts of a busy worker's time, in ms. */
+const INSIGHTS_INTERVAL = 20;
 
 /** What the exit function's result is called in errors. */
 const EXIT_RESULT = "the result of 'workerExit'";
@@ -69,6 +75,7 @@ export class Runner {
   readonly #queue: QueuedChunk[] = [];
   #current: ChunkReport | undefined;
   readonly #meter: WorkerMeter | undefined;
+  #toldInsights = 0;
   readonly #prepared: Promise<void> | undefined;
   #isRunning = false;
   #isInitialised = false;
@@ -183,7 +190,7 @@ export class Runner {
       control,
       codec,
       packError: (error) => codec.packError(explain(known.definition, error)),
-      takeInsights: () => this.#meter?.take(),
+      takeInsights: () => this.#takeInsights(),
       post,
     });
     const run: RunSetup = {
@@ -205,6 +212,16 @@ export class Runner {
     this.#current = report;
     await finder.runInTask(() => runInOrder(run));
     this.#current = undefined;
+  }
+
+  /** While there is more to do, what there is to tell may wait a little. */
+  #takeInsights(): WorkerInsightsDelta | undefined {
+    if (!this.#meter) return undefined;
+    const now = performance.now();
+    const isSoon = now - this.#toldInsights < INSIGHTS_INTERVAL;
+    if (isSoon && this.#queue.length > 0) return undefined;
+    this.#toldInsights = now;
+    return this.#meter.take();
   }
 
   async #initialise(): Promise<void> {
