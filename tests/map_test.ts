@@ -588,3 +588,21 @@ test("WorkerPool.map() takes elements and results of a few megabytes", async () 
     new Array(6).fill(4_000_000),
   );
 });
+
+test("WorkerPool.mapChunks() gives the outcomes of slices when onError is settle", async () => {
+  await using pool = new WorkerPool({ nJobs: 2 });
+  const outcomes = await pool.mapChunks(
+    (slice: Float64Array) => {
+      if (slice.includes(3)) throw new RangeError("three");
+      return slice.map((x) => -x);
+    },
+    Float64Array.of(1, 2, 3, 4, 5, 6),
+    { onError: "settle", nSplits: 3 },
+  );
+  assertEquals(
+    outcomes.map((o) =>
+      o.status === "fulfilled" ? [...o.value] : o.reason.message
+    ),
+    [[-1, -2], "three", [-5, -6]],
+  );
+});
