@@ -1,6 +1,7 @@
+import { refuseChunk } from "./refuse_chunk.ts";
 import { leadOn } from "./task_errors.ts";
 import { type Chunk, partOf, restOf } from "./task_source.ts";
-import { timeoutError, withoutFrames } from "./timeouts.ts";
+import { timeoutError } from "./timeouts.ts";
 import { Watchdog } from "./watchdog.ts";
 import {
   hasBegun,
@@ -13,7 +14,6 @@ import {
   SLOTS,
 } from "./wire/control.ts";
 import type { PackedError } from "./wire/errors.ts";
-import { packEach } from "./wire/list.ts";
 import { type FromWorker, isExact, type RESULTS } from "./wire/messages.ts";
 import type { WorkerLink } from "./worker_link.ts";
 
@@ -114,7 +114,8 @@ export class HeldChunks {
     try {
       this.#link.sendChunk(sequence, chunk);
     } catch (error) {
-      this.#refuse(chunk, error);
+      refuseChunk(chunk, error, this.#workerId);
+      this.#events.onLess();
       return;
     }
     this.#chunks.set(sequence, chunk);
@@ -301,34 +302,6 @@ export class HeldChunks {
     this.#chunks.delete(sequence);
     this.#watchdog.unwatch(sequence);
     if (this.#chunks.size === 0) this.#watchdog.unwatch(INIT);
-    this.#events.onLess();
-  }
-
-  /** Fails the tasks of the chunk that cannot be sent, and keeps the rest. */
-  #refuse(chunk: Chunk, reason: unknown): void {
-    const packed = packEach(
-      chunk.elements,
-      (index) =>
-        Array.isArray(chunk.elements[index])
-          ? (position: number) => `argument ${position}`
-          : "argument 0",
-    );
-    if (packed.every((result) => !("error" in result))) {
-      // It is the function that cannot be sent, with its closure.
-      chunk.source.failChunk(chunk, reason);
-      chunk.source.endChunk(chunk, 0);
-      return;
-    }
-    packed.forEach((result, index) => {
-      if ("error" in result) {
-        const error = withoutFrames(result.error);
-        leadOn(error, this.#workerId, chunk, index);
-        chunk.source.failTask(chunk, index, error);
-      } else if (chunk.source.wants(chunk)) {
-        chunk.source.putBack(partOf(chunk, index, index + 1));
-      }
-    });
-    chunk.source.endChunk(chunk, 0);
     this.#events.onLess();
   }
 

@@ -1,0 +1,37 @@
+import { leadOn } from "./task_errors.ts";
+import { type Chunk, partOf } from "./task_source.ts";
+import { withoutFrames } from "./timeouts.ts";
+import { packEach } from "./wire/list.ts";
+
+/**
+ * What becomes of a chunk that could not be sent for `reason`: tasks whose
+ * arguments cannot be sent fail, and the others go back to be sent one by one.
+ */
+export function refuseChunk(
+  chunk: Chunk,
+  reason: unknown,
+  workerId: number,
+): void {
+  const { source, elements } = chunk;
+  const packed = packEach(
+    elements,
+    (index) =>
+      Array.isArray(elements[index])
+        ? (position: number) => `argument ${position}`
+        : "argument 0",
+  );
+  if (packed.every((result) => !("error" in result))) {
+    // It is the function that cannot be sent, with its closure.
+    source.failChunk(chunk, reason);
+  }
+  packed.forEach((result, index) => {
+    if (!source.wants(chunk)) return;
+    if ("error" in result) {
+      const error = leadOn(withoutFrames(result.error), workerId, chunk, index);
+      source.failTask(chunk, index, error);
+    } else {
+      source.putBack(partOf(chunk, index, index + 1));
+    }
+  });
+  source.endChunk(chunk, 0);
+}
