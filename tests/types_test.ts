@@ -36,13 +36,19 @@ export async function plainPool(pool: WorkerPool): Promise<void> {
   await pool.map((x: { a: number }) => x.a, [{ a: 1 }]);
   await pool.map((x) => x.a.toFixed(), [{ a: 1 }]);
   await pool.map((x: string | undefined) => x, ["a", undefined]);
-  const lazy = pool.imap((x: number) => x, (function* () {
-    yield 1;
-  })());
+  const lazy = pool.imap(
+    (x: number) => x,
+    (function* () {
+      yield 1;
+    })(),
+  );
   same<typeof lazy, AsyncIterableIterator<number> & AsyncDisposable>(true);
-  await pool.map((x: string) => x, (async function* () {
-    yield "a";
-  })());
+  await pool.map(
+    (x: string) => x,
+    (async function* () {
+      yield "a";
+    })(),
+  );
 
   // Where nothing is known of the elements, any task will do.
   await pool.map((x: number) => x, [1] as any[]);
@@ -104,8 +110,12 @@ export async function leadingArguments(): Promise<void> {
     },
   });
   await all.map(
-    (id: number, shared: { factor: number }, state: { n?: number }, x: number) =>
-      id + shared.factor * x + (state.n ?? 0),
+    (
+      id: number,
+      shared: { factor: number },
+      state: { n?: number },
+      x: number,
+    ) => id + shared.factor * x + (state.n ?? 0),
     [1],
   );
   await all.map((id, shared, _state, x) => id + shared.factor * x, [1]);
