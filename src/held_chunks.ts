@@ -14,7 +14,7 @@ import {
   SLOTS,
 } from "./wire/control.ts";
 import type { PackedError } from "./wire/errors.ts";
-import { type FromWorker, isExact, type RESULTS } from "./wire/messages.ts";
+import type { FromWorker, RESULTS } from "./wire/messages.ts";
 import type { WorkerLink } from "./worker_link.ts";
 
 /** Chunks that a worker holds: one to run, one so that it never waits. */
@@ -362,6 +362,6 @@ export class HeldChunks {
 
 /** Whether tasks of the chunk may be taken back while it runs. */
 function isDivisible({ mode, elements, workerId }: Chunk): boolean {
-  return elements.length > 1 && mode.concurrency === 1 && isExact(mode) &&
+  return elements.length > 1 && mode.concurrency === 1 && mode.isolated &&
     workerId === undefined;
 }

@@ -57,21 +57,14 @@ export interface ChunkMode {
   concurrency: number;
   /**
    * Each task stands for itself: results leave before the next task begins,
-   * and a failure does not end the chunk.
+   * and a failure does not end the chunk. The owner knows exactly which tasks
+   * have begun, as others may go to another worker.
    */
   isolated: boolean;
   /** The time that a task may take, in ms. */
   taskTimeout: number | undefined;
   /** Whether the worker itself must keep that time. */
   timesItself: boolean;
-}
-
-/**
- * Whether the owner must know exactly which tasks of a chunk have begun, as
- * they may be given to another worker, or stopped one by one.
- */
-export function isExact(mode: ChunkMode): boolean {
-  return mode.isolated || mode.taskTimeout !== undefined;
 }
 
 // Owner to worker.

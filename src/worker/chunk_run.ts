@@ -5,7 +5,7 @@ import {
   beginTaskLoosely,
   type ControlBlock,
 } from "../wire/control.ts";
-import { type ChunkMode, isExact } from "../wire/messages.ts";
+import type { ChunkMode } from "../wire/messages.ts";
 import type { ChunkReport } from "./chunk_report.ts";
 import type { Gate } from "./gate.ts";
 
@@ -48,7 +48,7 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 export async function runInOrder(setup: RunSetup): Promise<void> {
   const { sequence, mode, elements, task, control, report, meter } = setup;
   const { isolated, timesItself, taskTimeout = Infinity } = mode;
-  const begin = isExact(mode) ? beginTask : beginTaskLoosely;
+  const begin = isolated ? beginTask : beginTaskLoosely;
   const count = elements.length;
   let lastLook = performance.now();
   let lastYield = lastLook;
