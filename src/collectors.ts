@@ -110,12 +110,12 @@ export class IteratorCollector implements Collector {
     this.#sequence.add(first, results, (part) => {
       if (part.length > 0) this.#parts.push(part);
     });
-    while (this.#waiting.length > 0 && this.#parts.length > 0) {
-      this.#waiting.shift()!.resolve({ done: false, value: this.#take() });
-    }
+    this.#handOut();
   }
 
   finish(): void {
+    // Taking a result may itself end the call, before the others are taken.
+    this.#handOut();
     this.#close({ failed: false });
   }
 
@@ -181,6 +181,14 @@ export class IteratorCollector implements Collector {
       if (this.#isEndTold) return;
       this.#isEndTold = true;
       throw error;
+    }
+  }
+
+  /** Gives results to those who wait for them. */
+  #handOut(): void {
+    while (this.#waiting.length > 0 && this.#parts.length > 0) {
+      const { resolve } = this.#waiting.shift()!;
+      resolve({ done: false, value: this.#take() });
     }
   }
 

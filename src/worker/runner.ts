@@ -38,7 +38,7 @@ import { Gate } from "./gate.ts";
 type Callable = Function;
 
 /** The least time between two accounts of a busy worker's time, in ms. */
-const INSIGHTS_INTERVAL = 20;
+const INSIGHTS_INTERVAL = 1;
 
 /** What the exit function's result is called in errors. */
 const EXIT_RESULT = "the result of 'workerExit'";
