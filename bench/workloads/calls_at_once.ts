@@ -1,0 +1,61 @@
+// Single calls, all made before the first has returned.
+import { WorkerPool } from "../../mod.ts";
+import { peerRows } from "../contestants/peers.ts";
+import { RawWorkers } from "../contestants/raw.ts";
+import {
+  expectAll,
+  nsPerTask,
+  type Row,
+  timed,
+  type Workload,
+} from "../core/workload.ts";
+import { increment } from "../workers/tasks.ts";
+
+function rows(quick: boolean): Record<string, Row> {
+  const count = quick ? 10_000 : 100_000;
+  // Peers get fewer calls, as theirs cost so much more.
+  const peerCount = 10_000;
+  const numbers = Array.from({ length: count }, (_, i) => i);
+  const isRight = (result: unknown, i: number) => result === i + 1;
+  const check = (results: number[]) => expectAll(results, count, isRight);
+  const scale = nsPerTask(count) / 1000;
+
+  return {
+    // A message for each call, as everybody writes it.
+    "raw": async () => {
+      const workers = await RawWorkers.start(2);
+      const run = () => workers.increments(count);
+      return timed({ run, check, close: () => workers.stop(), scale });
+    },
+    "polypool": () => {
+      const pool = new WorkerPool({ nJobs: 2 });
+      const task = (x: number) => x + 1;
+      const run = () => Promise.all(numbers.map((x) => pool.apply(task, [x])));
+      const close = () => pool.terminate();
+      return Promise.resolve(timed({ run, check, close, scale }));
+    },
+    "serial": () => {
+      const run = () =>
+        Promise.all(numbers.map((x) => Promise.resolve(increment(x))));
+      return Promise.resolve(timed({ run, check, scale }));
+    },
+    ...peerRows((open) => {
+      const pool = open(2);
+      const input = numbers.slice(0, peerCount);
+      return timed({
+        run: () => Promise.all(input.map((x) => pool.call("increment", x))),
+        check: (results) => expectAll(results, peerCount, isRight),
+        close: () => pool.close(),
+        scale: nsPerTask(peerCount) / 1000,
+      });
+    }),
+  };
+}
+
+export const callsAtOnce: Workload = {
+  title: "100,000 calls of apply at once",
+  unit: "µs per call",
+  control: "raw",
+  target: "<= 0.3x raw",
+  rows,
+};

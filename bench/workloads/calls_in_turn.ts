@@ -1,0 +1,58 @@
+// Single calls, each made when the one before has returned: latency.
+import { WorkerPool } from "../../mod.ts";
+import { peerRows } from "../contestants/peers.ts";
+import { RawWorkers } from "../contestants/raw.ts";
+import {
+  expectSame,
+  nsPerTask,
+  type Row,
+  type Session,
+  timed,
+  type Workload,
+} from "../core/workload.ts";
+
+const CALLS = 1000;
+
+function inTurn(
+  call: (x: number) => Promise<unknown>,
+  close: () => unknown,
+): Session {
+  return timed({
+    async run() {
+      let sum = 0;
+      for (let x = 0; x < CALLS; x++) sum += await call(x) as number;
+      return sum;
+    },
+    check: (sum) => expectSame(sum, CALLS * (CALLS + 1) / 2),
+    close,
+    scale: nsPerTask(CALLS) / 1000,
+  });
+}
+
+function rows(): Record<string, Row> {
+  return {
+    "raw": async () => {
+      const workers = await RawWorkers.start(2);
+      return inTurn((x) => workers.roundTrip(x), () => workers.stop());
+    },
+    "polypool": () => {
+      const pool = new WorkerPool({ nJobs: 2 });
+      const task = (x: number) => x + 1;
+      return Promise.resolve(
+        inTurn((x) => pool.apply(task, [x]), () => pool.terminate()),
+      );
+    },
+    ...peerRows((open) => {
+      const pool = open(2);
+      return inTurn((x) => pool.call("increment", x), () => pool.close());
+    }),
+  };
+}
+
+export const callsInTurn: Workload = {
+  title: "1,000 calls of apply, one after the other",
+  unit: "µs per call",
+  control: "raw",
+  target: "<= 1.2x raw",
+  rows,
+};
