@@ -21,8 +21,8 @@ export interface ReportSetup {
   control: ControlBlock;
   codec: Codec;
   packError: (error: unknown) => PackedError;
-  /** What there is to tell of the worker's time. */
-  takeInsights: () => WorkerInsightsDelta | undefined;
+  /** What there is to tell of the worker's time, after a chunk of so many ms. */
+  takeInsights: (elapsed: number) => WorkerInsightsDelta | undefined;
   post: Post;
 }
 
@@ -60,7 +60,7 @@ export class ChunkReport {
   fail(index: number, error: unknown): void {
     const { sequence, control, post, packError, takeInsights } = this.#setup;
     endTasks(control, sequence);
-    post([FAILED, sequence, index, packError(error), takeInsights()]);
+    post([FAILED, sequence, index, packError(error), takeInsights(Infinity)]);
   }
 
   /** Tells what has not been told, as the worker goes on or ends. */
@@ -118,11 +118,9 @@ export class ChunkReport {
   ): void {
     const { sequence, codec, post, takeInsights } = this.#setup;
     const { payload, transfer } = codec.packList(results);
+    const elapsed = performance.now() - this.#startedAt;
     const end = final
-      ? {
-        elapsed: performance.now() - this.#startedAt,
-        insights: takeInsights(),
-      }
+      ? { elapsed, insights: takeInsights(elapsed) }
       : undefined;
     post([RESULTS, sequence, first, payload, failures, end], transfer);
   }

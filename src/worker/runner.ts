@@ -38,7 +38,10 @@ import { Gate } from "./gate.ts";
 type Callable = Function;
 
 /** The least time between two accounts of a busy worker's time, in ms. */
-const INSIGHTS_INTERVAL = 1;
+const INSIGHTS_INTERVAL = 20;
+
+/** A chunk that takes less need not tell at once, in ms. */
+const QUICK_CHUNK = 1;
 
 /** What the exit function's result is called in errors. */
 const EXIT_RESULT = "the result of 'workerExit'";
@@ -190,7 +193,7 @@ export class Runner {
       control,
       codec,
       packError: (error) => codec.packError(explain(known.definition, error)),
-      takeInsights: () => this.#takeInsights(),
+      takeInsights: (elapsed) => this.#takeInsights(elapsed),
       post,
     });
     const run: RunSetup = {
@@ -215,10 +218,11 @@ export class Runner {
   }
 
   /** While there is more to do, what there is to tell may wait a little. */
-  #takeInsights(): WorkerInsightsDelta | undefined {
+  #takeInsights(elapsed: number): WorkerInsightsDelta | undefined {
     if (!this.#meter) return undefined;
     const now = performance.now();
-    const isSoon = now - this.#toldInsights < INSIGHTS_INTERVAL;
+    const isSoon = elapsed < QUICK_CHUNK &&
+      now - this.#toldInsights < INSIGHTS_INTERVAL;
     if (isSoon && this.#queue.length > 0) return undefined;
     this.#toldInsights = now;
     return this.#meter.take();
