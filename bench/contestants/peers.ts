@@ -34,11 +34,11 @@ export function peerRows(
   );
 }
 
-/** Rejects if the pool does not end within 5 s: some never do. */
+/** Rejects if the pool does not end within 5 s. */
 async function closed(peer: Peer): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise((_, reject) => {
-    const error = new Error("hangs when it is closed");
+    const error = new Error("not closed within 5 s");
     timer = setTimeout(reject, 5000, error);
   });
   try {

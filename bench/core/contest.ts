@@ -99,7 +99,9 @@ export async function holdContest(
       contestant,
       values,
       median: median(values),
-      ratio: median(values.map((value, i) => value / control[i]!.value)),
+      ratio: median(
+        values.map((value, i) => value / (control[i]?.value ?? NaN)),
+      ),
       ...extras && { extras: medians(own) },
       ...series && { series },
     };

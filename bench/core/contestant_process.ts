@@ -50,7 +50,8 @@ export class ContestantProcess {
     const answer = await new Promise<Answer>((resolve) => {
       this.#resolve = resolve;
       if (this.#exit !== undefined) return resolve({ error: this.#exit });
-      const error = `hangs (> ${this.#limit / 1000} s)`;
+      // It may hang or merely be slow: that cannot be told from here.
+      const error = `no answer within ${this.#limit / 1000} s`;
       timer = setTimeout(() => resolve({ error }), this.#limit);
       ask();
     });
