@@ -1,3 +1,4 @@
+import { type Carrier, processCarrier, threadCarrier } from "./carrier.ts";
 import { type PackedError, packError, unpackError } from "./errors.ts";
 import { type ListPayload, packEach, packList, unpackList } from "./list.ts";
 import { pack, type Packed, unpack } from "./values.ts";
@@ -15,15 +16,22 @@ export interface Codec {
   unpackError(packed: PackedError): unknown;
 }
 
-/** For workers that get copies by the structured clone algorithm. */
-export const cloningCodec: Codec = {
-  pack,
-  unpack,
-  packList,
-  unpackList,
-  packError,
-  unpackError,
-};
+function createCodec(carrier: Carrier): Codec {
+  return {
+    pack: (value, what) => pack(value, what, carrier),
+    unpack,
+    packList: (elements) => packList(elements, false, carrier),
+    unpackList,
+    packError: (error) => packError(error, carrier),
+    unpackError,
+  };
+}
+
+/** For workers that are threads, which get structured clones. */
+export const cloningCodec: Codec = createCodec(threadCarrier);
+
+/** For workers that are processes, which get bytes. */
+export const serializingCodec: Codec = createCodec(processCarrier);
 
 export { packEach };
 

@@ -1,0 +1,8 @@
+export type MemoryHandle = unknown;
+export function openMemory(_handle: MemoryHandle): SharedArrayBuffer {
+  throw new Error("not yet");
+}
+export function handleOf(_buffer: SharedArrayBuffer): MemoryHandle | undefined {
+  return undefined;
+}
+export const sharedMemory = { available: false, reason: "not yet" };
