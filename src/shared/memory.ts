@@ -5,4 +5,7 @@ export function openMemory(_handle: MemoryHandle): SharedArrayBuffer {
 export function handleOf(_buffer: SharedArrayBuffer): MemoryHandle | undefined {
   return undefined;
 }
+export function allocate(byteLength: number) {
+  return { buffer: new SharedArrayBuffer(byteLength), byteOffset: 0 };
+}
 export const sharedMemory = { available: false, reason: "not yet" };

@@ -58,10 +58,11 @@ export type PackedEach = { packed: Packed } | { error: Error };
 export function packEach(
   elements: ArrayLike<unknown>,
   what: (index: number) => What,
+  carrier?: Carrier,
 ): PackedEach[] {
   return Array.from(elements, (element, index) => {
     try {
-      const packed = pack(element, what(index));
+      const packed = pack(element, what(index), carrier);
       return canClone(packed.value)
         ? { packed }
         : { error: explainCloneFailure(element, what(index)) };
