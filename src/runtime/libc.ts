@@ -20,8 +20,23 @@ const usize = "usize";
 const isize = "isize";
 const i32 = "i32";
 
-/** What is bound. Addresses and sizes are numbers, on every runtime. */
-export const SIGNATURES = {
+/** The name of a function that is bound. */
+export type FunctionName =
+  | "shmget"
+  | "shmat"
+  | "shmctl"
+  | "memfd_create"
+  | "ftruncate"
+  | "open"
+  | "close"
+  | "pread"
+  | "pwrite"
+  | "mmap"
+  | "getpid"
+  | "prctl"
+  | "syscall";
+
+const SIGNATURES: Readonly<Record<FunctionName, Signature>> = {
   shmget: { result: i32, parameters: [i32, usize, i32] },
   shmat: { result: isize, parameters: [i32, usize, i32] },
   shmctl: { result: i32, parameters: [i32, i32, usize] },
@@ -38,14 +53,11 @@ export const SIGNATURES = {
     result: isize,
     parameters: [isize, usize, isize, isize, usize, usize, isize],
   },
-} as const satisfies Record<string, Signature>;
-
-/** The name of a function that is bound. */
-export type FunctionName = keyof typeof SIGNATURES;
+};
 
 /** What a runtime's foreign function interface supplies. */
 export interface Libc {
-  /** The C functions. */
+  /** The C functions. Addresses and sizes are numbers, on every runtime. */
   readonly call: Readonly<
     Record<FunctionName, (...args: number[]) => number>
   >;
