@@ -56,6 +56,7 @@ export {
   sharedArray,
   type TypedArrayConstructor,
 } from "./src/shared/array.ts";
+export { sharedMemory, type SharedMemorySupport } from "./src/shared/memory.ts";
 export type {
   Input,
   LeadingParameters,

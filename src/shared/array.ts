@@ -1,5 +1,6 @@
 import { checkSharedArray } from "../option_checks.ts";
 import type { TypedArray } from "../types.ts";
+import { allocate } from "./memory.ts";
 
 /** The constructor of a typed array. */
 export interface TypedArrayConstructor<A extends TypedArray> {
@@ -17,6 +18,10 @@ export type Shared<A extends TypedArray> =
 /**
  * Makes a typed array on shared memory: sent to a worker, wherever it stands
  * in shared objects, arguments or results, it is the same memory there.
+ * Threads share it always, processes where `sharedMemory` says so.
+ *
+ * Its `buffer` may be larger than the array, and hold other shared arrays:
+ * make further views with the array's `byteOffset` and `length`.
  *
  * @typeParam A The type of the array.
  * @param kind The constructor, such as `Float32Array`.
@@ -53,8 +58,8 @@ export function sharedArray<A extends TypedArray>(
     ? content as unknown as ArrayLike<A[number]>
     : [...content];
   const length = elements ? elements.length : content as number;
-  const buffer = new SharedArrayBuffer(length * kind.BYTES_PER_ELEMENT);
-  const array = new kind(buffer);
+  const { buffer, byteOffset } = allocate(length * kind.BYTES_PER_ELEMENT);
+  const array = new kind(buffer, byteOffset, length);
   if (elements) array.set(elements as never);
   return array as Shared<A>;
 }

@@ -1,11 +1,225 @@
-export type MemoryHandle = unknown;
-export function openMemory(_handle: MemoryHandle): SharedArrayBuffer {
-  throw new Error("not yet");
+/**
+ * Memory that threads share by its buffer, and processes by a handle. Such a
+ * buffer is a `SharedArrayBuffer` like any other, with a System V segment
+ * laid over its memory; see README.md.
+ *
+ * @module
+ */
+
+import { runtime } from "../runtime/detect.ts";
+import { loadNative, type Native } from "../runtime/native.ts";
+import {
+  createSegment,
+  HEADER_BYTES,
+  isSameMemory,
+  type MemoryHandle,
+  openSegment,
+  readHandle,
+} from "./segment.ts";
+
+export type { MemoryHandle } from "./segment.ts";
+
+/** A piece of shared memory. */
+export interface SharedRange {
+  /** The memory, which other ranges may use too. */
+  buffer: SharedArrayBuffer;
+  /** Where the range begins: at a multiple of 64. */
+  byteOffset: number;
 }
-export function handleOf(_buffer: SharedArrayBuffer): MemoryHandle | undefined {
-  return undefined;
+
+/** Small ranges share a block of this size. */
+const BLOCK = 0x100000 - HEADER_BYTES;
+
+/** Ranges from this size on have a buffer of their own. */
+const OWN_BUFFER = 0x40000;
+
+const ALIGNMENT = 64;
+
+/** How long memory whose handle was asked for is kept for who opens it, ms. */
+const PIN_TIME = 30_000;
+
+// --- what there is ---
+
+let usable: Native | { reason: string } | undefined;
+
+/** The system's calls, if a first block shows that they do what they should. */
+function load(): Native | { reason: string } {
+  const native = loadNative();
+  if ("reason" in native) return native;
+  try {
+    const [buffer, handle] = createSegment(native, BLOCK);
+    if (!isSameMemory(buffer, openSegment(native, handle))) {
+      return { reason: "memory cannot be laid over the engine's" };
+    }
+    remember(buffer, handle);
+    block = { buffer, byteOffset: HEADER_BYTES };
+    return native;
+  } catch (error) {
+    return { reason: `the system refuses: ${(error as Error).message}` };
+  }
 }
-export function allocate(byteLength: number) {
-  return { buffer: new SharedArrayBuffer(byteLength), byteOffset: 0 };
+
+function nativeOrReason(): Native | { reason: string } {
+  return usable ??= load();
 }
-export const sharedMemory = { available: false, reason: "not yet" };
+
+function nativeIfUsable(): Native | undefined {
+  const native = nativeOrReason();
+  return "reason" in native ? undefined : native;
+}
+
+/** What `sharedMemory` tells. */
+export interface SharedMemorySupport {
+  /** Whether `sharedArray()` and the like are shared with processes too. */
+  readonly available: boolean;
+  /** Why not, and what would help; `undefined` if they are. */
+  readonly reason: string | undefined;
+}
+
+/**
+ * Whether shared arrays are the same memory in worker processes, too. Threads
+ * share them always. For processes it takes Linux, and on Node 26.9 or newer
+ * or the package `koffi`, on Deno the permission `--allow-ffi`.
+ *
+ * @example Usage
+ * ```ts
+ * import { sharedMemory } from "@polypool/polypool";
+ *
+ * if (!sharedMemory.available) console.log(sharedMemory.reason);
+ * ```
+ */
+export const sharedMemory: SharedMemorySupport = {
+  get available(): boolean {
+    return nativeIfUsable() !== undefined;
+  },
+  get reason(): string | undefined {
+    const native = nativeOrReason();
+    return "reason" in native
+      ? `Cannot share memory with processes as ${native.reason}`
+      : undefined;
+  },
+};
+
+// --- allocation ---
+
+let block: SharedRange | undefined;
+
+/**
+ * Allocates zeros. Processes can share them where that is to be had;
+ * otherwise the buffer is exactly as long as asked, and for threads only.
+ * The memory is free again when nothing refers to the buffer.
+ */
+export function allocate(byteLength: number): SharedRange {
+  return allocateSegment(byteLength) ??
+    { buffer: new SharedArrayBuffer(byteLength), byteOffset: 0 };
+}
+
+function allocateSegment(byteLength: number): SharedRange | undefined {
+  const native = nativeIfUsable();
+  if (!native) return undefined;
+  try {
+    if (byteLength >= OWN_BUFFER) return newBlock(native, byteLength);
+    if (!block || block.byteOffset + byteLength > block.buffer.byteLength) {
+      block = newBlock(native, BLOCK);
+    }
+  } catch {
+    // No more segments or addresses, or too large for one.
+    return undefined;
+  }
+  const { buffer, byteOffset } = block;
+  block.byteOffset += Math.ceil(byteLength / ALIGNMENT) * ALIGNMENT;
+  return { buffer, byteOffset };
+}
+
+function newBlock(native: Native, room: number): SharedRange {
+  const [buffer, handle] = createSegment(native, room);
+  remember(buffer, handle);
+  return { buffer, byteOffset: HEADER_BYTES };
+}
+
+// --- handles ---
+
+const handles = new WeakMap<SharedArrayBuffer, MemoryHandle>();
+const buffers = new Map<string, WeakRef<SharedArrayBuffer>>();
+const collected = new FinalizationRegistry<string>((id) => {
+  if (!buffers.get(id)?.deref()) buffers.delete(id);
+});
+
+function remember(buffer: SharedArrayBuffer, handle: MemoryHandle): void {
+  handles.set(buffer, handle);
+  buffers.set(handle.id, new WeakRef(buffer));
+  collected.register(buffer, handle.id);
+}
+
+/**
+ * How another process finds this memory; `undefined` if it cannot. Also knows
+ * memory that another thread allocated or opened.
+ */
+export function handleOf(buffer: SharedArrayBuffer): MemoryHandle | undefined {
+  const handle = handles.get(buffer) ?? recognize(buffer);
+  if (handle) pin(buffer);
+  return handle;
+}
+
+function recognize(buffer: SharedArrayBuffer): MemoryHandle | undefined {
+  const handle = readHandle(buffer);
+  const native = handle && nativeIfUsable();
+  if (!native) return undefined;
+  try {
+    // The user may have copied a header from one buffer into another.
+    if (!isSameMemory(openSegment(native, handle), buffer)) return undefined;
+  } catch {
+    return undefined;
+  }
+  remember(buffer, handle);
+  return handle;
+}
+
+/**
+ * The memory that a handle tells of. A thread that opens a handle twice gets
+ * the same buffer, as long as it holds the first.
+ *
+ * @throws {Error} If nobody has that memory any more, or this process cannot
+ * share memory.
+ */
+export function openMemory(handle: MemoryHandle): SharedArrayBuffer {
+  const known = buffers.get(handle.id)?.deref();
+  if (known) return known;
+  const native = nativeOrReason();
+  if ("reason" in native) throw new Error(sharedMemory.reason);
+  let buffer: SharedArrayBuffer;
+  try {
+    buffer = openSegment(native, handle);
+  } catch (cause) {
+    throw new Error(
+      "Cannot open shared memory as no process has it any more",
+      { cause },
+    );
+  }
+  remember(buffer, handle);
+  return buffer;
+}
+
+// --- pins ---
+
+// Whose handles were asked for in this period, and in the one before it.
+let pinned = new Set<SharedArrayBuffer>();
+let pinnedBefore = new Set<SharedArrayBuffer>();
+let isUnpinning = false;
+
+/** The last reference may go while the handle is on its way to a process. */
+function pin(buffer: SharedArrayBuffer): void {
+  pinned.add(buffer);
+  if (!isUnpinning) unpinLater();
+}
+
+function unpinLater(): void {
+  isUnpinning = pinned.size + pinnedBefore.size > 0;
+  if (!isUnpinning) return;
+  const timer = setTimeout(() => {
+    pinnedBefore = pinned;
+    pinned = new Set();
+    unpinLater();
+  }, PIN_TIME);
+  runtime.unrefTimer(timer);
+}

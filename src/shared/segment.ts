@@ -1,0 +1,119 @@
+import type { Native } from "../runtime/native.ts";
+
+/**
+ * How another process finds a piece of memory. Plain data, good as long as
+ * some process has the memory.
+ */
+export interface MemoryHandle {
+  /** The ID of the System V segment. */
+  readonly segment: number;
+  /** 32 hexadecimal digits by which it is recognized. */
+  readonly id: string;
+  /** Its size. */
+  readonly byteLength: number;
+}
+
+// The first 64 bytes of a segment say which it is, to whoever holds it. In
+// words of four bytes: magic, version, segment, spare, ID (4), length, probe.
+const HEADER_WORDS = 10;
+const SEGMENT = 2;
+const ID = 4;
+const ID_WORDS = 4;
+const LENGTH = 8;
+const PROBE = 9;
+const MAGIC = [0x796c6f70, 1];
+
+/** The bytes at the start of each segment that are not for use. */
+export const HEADER_BYTES = 64;
+
+/** The unit of WebAssembly memories. */
+const PAGE = 0x10000;
+
+/** The words of the ID as text. */
+export function formatId(words: Iterable<number>): string {
+  return [...words].map((word) => word.toString(16).padStart(8, "0")).join("");
+}
+
+/** A new ID. */
+export function randomId(): Uint32Array<ArrayBuffer> {
+  return crypto.getRandomValues(new Uint32Array(ID_WORDS));
+}
+
+/**
+ * Shared memory of the engine's own, for a segment to be laid over. Of all
+ * shared memory only WebAssembly's begins at a page; collecting it unmaps it,
+ * and the segment with it.
+ */
+function reserve(byteLength: number): SharedArrayBuffer {
+  const pages = byteLength / PAGE;
+  const { buffer } = new WebAssembly.Memory({
+    initial: pages,
+    maximum: pages,
+    shared: true,
+  });
+  return buffer as unknown as SharedArrayBuffer;
+}
+
+/** Makes a segment with room for so many bytes and the header. */
+export function createSegment(
+  native: Native,
+  room: number,
+): [buffer: SharedArrayBuffer, handle: MemoryHandle] {
+  const byteLength = Math.ceil((HEADER_BYTES + room) / PAGE) * PAGE;
+  const buffer = reserve(byteLength);
+  const segment = native.createSegment(byteLength, native.addressOf(buffer));
+  const id = randomId();
+  const words = new Uint32Array(buffer, 0, HEADER_WORDS);
+  words.set(MAGIC);
+  words[SEGMENT] = segment;
+  words.set(id, ID);
+  words[LENGTH] = byteLength / PAGE;
+  return [buffer, { segment, id: formatId(id), byteLength }];
+}
+
+/** Lays a segment that exists over new memory of this process. */
+export function openSegment(
+  native: Native,
+  handle: MemoryHandle,
+): SharedArrayBuffer {
+  const { segment, byteLength } = handle;
+  const buffer = reserve(byteLength);
+  const address = native.addressOf(buffer);
+  native.attachSegment(segment, byteLength, address);
+  if (readHandle(buffer)?.id !== handle.id) {
+    throw new Error("the segment is another by now");
+  }
+  return buffer;
+}
+
+/** What the header says, if there is one. */
+export function readHandle(
+  buffer: SharedArrayBuffer,
+): MemoryHandle | undefined {
+  const { byteLength } = buffer;
+  if (byteLength === 0 || byteLength % PAGE !== 0) return undefined;
+  const words = new Uint32Array(buffer, 0, HEADER_WORDS);
+  if (!MAGIC.every((word, index) => words[index] === word)) return undefined;
+  if (words[LENGTH] !== byteLength / PAGE) return undefined;
+  const id = formatId(words.subarray(ID, ID + ID_WORDS));
+  return { segment: words[SEGMENT]!, id, byteLength };
+}
+
+/**
+ * Whether the two are one memory, and not one a copy of the other: what is
+ * written to the one must be seen in the other.
+ */
+export function isSameMemory(
+  one: SharedArrayBuffer,
+  other: SharedArrayBuffer,
+): boolean {
+  const written = new Uint32Array(one, 0, HEADER_WORDS);
+  const seen = new Uint32Array(other, 0, HEADER_WORDS);
+  // Others may be at the same: then the next try tells.
+  for (let attempt = 0; attempt < 5; attempt++) {
+    const [value] = randomId();
+    Atomics.store(written, PROBE, value!);
+    if (Atomics.load(seen, PROBE) === value) return true;
+  }
+  return false;
+}
