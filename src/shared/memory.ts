@@ -28,10 +28,10 @@ export interface SharedRange {
 }
 
 /** Small ranges share a block of this size. */
-const BLOCK = 0x100000 - HEADER_BYTES;
+const BLOCK = 0x400000 - HEADER_BYTES;
 
 /** Ranges from this size on have a buffer of their own. */
-const OWN_BUFFER = 0x40000;
+const OWN_BUFFER = 0x100000;
 
 const ALIGNMENT = 64;
 
