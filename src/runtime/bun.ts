@@ -67,7 +67,10 @@ function importFrom(
 
 // --- owner ---
 
-const capabilities: Capabilities = { stopsBusyThreads: true };
+const capabilities: Capabilities = {
+  stopsBusyThreads: true,
+  weighsSharedMemory: true,
+};
 
 function startThread(source: string, events: WorkerEvents): WorkerPort {
   const worker = new scope.Worker(dataUrl(source), { type: "module" });

@@ -48,6 +48,8 @@ export interface WorkerPort {
 export interface Capabilities {
   /** Whether `terminate()` stops a thread that never yields. */
   stopsBusyThreads: boolean;
+  /** Whether shared memory that nobody needs makes the engine collect it. */
+  weighsSharedMemory: boolean;
 }
 
 /** The side that owns the workers. */

@@ -78,7 +78,10 @@ async function importFrom(
 
 // --- owner ---
 
-const capabilities: Capabilities = { stopsBusyThreads: false };
+const capabilities: Capabilities = {
+  stopsBusyThreads: false,
+  weighsSharedMemory: false,
+};
 
 /** How often a busy worker is checked for a death that nothing announced. */
 const CHECK_INTERVAL = 500;

@@ -59,7 +59,10 @@ async function importFrom(
 
 // --- owner ---
 
-const capabilities: Capabilities = { stopsBusyThreads: true };
+const capabilities: Capabilities = {
+  stopsBusyThreads: true,
+  weighsSharedMemory: false,
+};
 
 function startThread(source: string, events: WorkerEvents): WorkerPort {
   const { Worker } = builtin<WorkerThreads>("node:worker_threads");
