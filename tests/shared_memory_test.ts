@@ -6,16 +6,27 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
+import { build } from "esbuild";
 import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
+import { mkdtemp, realpath, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { type Shared, sharedArray, sharedMemory, WorkerPool } from "../mod.ts";
 import { loadNative, type Native } from "../src/runtime/native.ts";
 import { freeze, thaw } from "../src/shared/frozen.ts";
 import { allocate, handleOf, openMemory } from "../src/shared/memory.ts";
 import type { Place } from "./fixtures/shared_memory/peer.ts";
-import { commandOf, runProgram, runtimeName } from "./support/program.ts";
+import {
+  commandOf,
+  type ProgramOptions,
+  runProgram,
+  runtimeName,
+} from "./support/program.ts";
 import { testIf } from "./support/skip.ts";
 import { soon, until } from "./support/waiting.ts";
 
@@ -304,4 +315,98 @@ onLinux("thaw() says that what was frozen is gone", () => {
   const second = freeze([new Uint8Array(10).buffer])!;
   assertThrows(() => thaw(first.handle), Error, message);
   second.release();
+});
+
+const availability = fileURLToPath(
+  new URL("fixtures/shared_memory/availability.ts", import.meta.url),
+);
+
+async function runAvailability(file: string, options: ProgramOptions = {}) {
+  const { code, stdout, stderr } = await runProgram(file, options);
+  assertEquals([code, stderr], [0, ""]);
+  return JSON.parse(stdout);
+}
+
+onLinux(
+  "Nothing is loaded before the first shared array, and nothing printed",
+  async () => {
+    assertEquals(await runAvailability(availability), {
+      wasLoaded: false,
+      sum: 6,
+      isExact: false,
+      available: true,
+    });
+  },
+);
+
+/** A program that finds no packages, for Node. */
+async function inEmptyFolder(
+  body: (file: string) => Promise<void>,
+): Promise<void> {
+  const folder = await realpath(await mkdtemp(join(tmpdir(), "polypool-")));
+  try {
+    const outfile = join(folder, "program.mjs");
+    await build({
+      entryPoints: [availability],
+      bundle: true,
+      format: "esm",
+      platform: "node",
+      outfile,
+      logLevel: "silent",
+    });
+    await body(outfile);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+onLinux(
+  "sharedMemory says what is missing, and threads share all the same",
+  async () => {
+    await inEmptyFolder(async (file) => {
+      const hasFfi = Number.parseInt(process.versions.node) >= 26;
+      const result = await runAvailability(file, {
+        cwd: dirname(file),
+        nodeArgs: hasFfi ? ["--no-experimental-ffi"] : [],
+        permissions: ["--allow-read"],
+        env: { BUN_JSC_useJIT: "0" },
+      });
+      const { reason, ...rest } = result;
+      assertEquals(rest, {
+        wasLoaded: false,
+        sum: 6,
+        isExact: true,
+        available: false,
+      });
+      assertStringIncludes(reason, "Cannot share memory with processes as ");
+      const missing = {
+        node: "npm install koffi",
+        deno: "--allow-ffi",
+        bun: "JIT",
+      };
+      assertStringIncludes(reason, missing[runtimeName]);
+    });
+  },
+);
+
+onLinux(
+  "useNativeModule() tells a program that finds no packages of koffi",
+  async () => {
+    const path = createRequire(import.meta.url).resolve("koffi");
+    await inEmptyFolder(async (file) => {
+      const result = await runAvailability(file, {
+        cwd: dirname(file),
+        args: [`--koffi=${path}`],
+      });
+      assertEquals(result.available, true, result.reason);
+    });
+  },
+);
+
+onLinux("sharedMemory says that there is no WebAssembly", async () => {
+  const { reason, available, isExact } = await runAvailability(availability, {
+    args: ["--no-wasm"],
+  });
+  assertEquals([available, isExact], [false, true]);
+  assertStringIncludes(reason, "WebAssembly");
 });
