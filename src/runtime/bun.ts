@@ -74,6 +74,7 @@ function importFrom(
 const capabilities: Capabilities = {
   stopsBusyThreads: true,
   limitsMemory: false,
+  weighsSharedMemory: true,
 };
 
 function startThread(source: string, events: WorkerEvents): WorkerPort {

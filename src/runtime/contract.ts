@@ -52,6 +52,8 @@ export interface Capabilities {
   stopsBusyThreads: boolean;
   /** Whether the heap of a process can be limited. */
   limitsMemory: boolean;
+  /** Whether shared memory that nobody needs makes the engine collect it. */
+  weighsSharedMemory: boolean;
 }
 
 /** How a process is to be. */

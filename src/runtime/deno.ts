@@ -91,6 +91,7 @@ async function importFrom(
 const capabilities: Capabilities = {
   stopsBusyThreads: false,
   limitsMemory: true,
+  weighsSharedMemory: false,
 };
 
 /** How often a busy worker is checked for a death that nothing announced. */

@@ -12,6 +12,7 @@ interface BunFfi {
 }
 
 interface BunProcess {
+  versions: { bun: string };
   platform: string;
   arch: string;
   getBuiltinModule(name: string): unknown;
@@ -24,6 +25,9 @@ const TYPES = { i32: "i32", usize: "u64", isize: "i64" };
 /** Binds the C library on Bun, or throws the reason why it cannot. */
 export function bunLibc(): Libc {
   const { process } = scope;
+  const [major, minor] = process.versions.bun.split(".").map(Number);
+  // Before, what the engine frees keeps what was laid over it, and is reused.
+  if (major! === 1 && minor! < 4) throw new Error("it needs Bun 1.4 or newer");
   const { dlopen, ptr, toArrayBuffer } = process.getBuiltinModule(
     "bun:ffi",
   ) as BunFfi;

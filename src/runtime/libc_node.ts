@@ -154,20 +154,29 @@ export function useNodeModulePath(path: string): void {
 
 /** Binds the C library on Node, or throws the reason why it cannot. */
 export function nodeLibc(): Libc {
-  let refusal: unknown;
+  let refusal: Error | undefined;
   try {
     const libc = byNodeFfi();
     if (libc) return libc;
   } catch (error) {
     // The program may use addons where it may not use the interface.
-    refusal = error;
+    const isDenied = (error as { code?: string }).code === "ERR_ACCESS_DENIED";
+    refusal = isDenied
+      ? new Error("it needs the permission --allow-ffi")
+      : error as Error;
   }
   koffiPath ??= findKoffi();
-  if (koffiPath !== undefined) return byKoffi(koffiPath);
-  if (refusal !== undefined) throw refusal;
-  throw new Error(
-    "it needs Node 26.9 or newer, or the package koffi (npm install koffi)",
-  );
+  if (koffiPath === undefined) {
+    throw refusal ?? new Error(
+      "it needs Node 26.9 or newer, or the package koffi (npm install koffi)",
+    );
+  }
+  try {
+    return byKoffi(koffiPath);
+  } catch (error) {
+    throw refusal ??
+      new Error(`koffi cannot be loaded: ${(error as Error).message}`);
+  }
 }
 
 /** Whether this is a system whose C library is known. */

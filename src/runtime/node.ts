@@ -66,6 +66,7 @@ async function importFrom(
 const capabilities: Capabilities = {
   stopsBusyThreads: true,
   limitsMemory: true,
+  weighsSharedMemory: false,
 };
 
 function startThread(source: string, events: WorkerEvents): WorkerPort {

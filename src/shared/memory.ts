@@ -28,10 +28,10 @@ export interface SharedRange {
 }
 
 /** Small ranges share a block of this size. */
-const BLOCK = 0x100000 - HEADER_BYTES;
+const BLOCK = 0x400000 - HEADER_BYTES;
 
 /** Ranges from this size on have a buffer of their own. */
-const OWN_BUFFER = 0x40000;
+const OWN_BUFFER = 0x100000;
 
 const ALIGNMENT = 64;
 
@@ -51,7 +51,7 @@ function load(): Native | { reason: string } {
     if (!isSameMemory(buffer, openSegment(native, handle))) {
       return { reason: "memory cannot be laid over the engine's" };
     }
-    remember(buffer, handle);
+    handles.set(buffer, handle);
     block = { buffer, byteOffset: HEADER_BYTES };
     return native;
   } catch (error) {
@@ -105,6 +105,13 @@ export const sharedMemory: SharedMemorySupport = {
 let block: SharedRange | undefined;
 
 /**
+ * Makes up for engines that do not count shared memory when they decide
+ * whether to collect garbage: something of the same size and life. As it
+ * might be resized it is made of pages, which nobody touches.
+ */
+const weights = new WeakMap<SharedArrayBuffer, ArrayBuffer>();
+
+/**
  * Allocates zeros. Processes can share them where that is to be had;
  * otherwise the buffer is exactly as long as asked, and for threads only.
  * The memory is free again when nothing refers to the buffer.
@@ -133,13 +140,22 @@ function allocateSegment(byteLength: number): SharedRange | undefined {
 
 function newBlock(native: Native, room: number): SharedRange {
   const [buffer, handle] = createSegment(native, room);
-  remember(buffer, handle);
+  handles.set(buffer, handle);
+  if (!runtime.capabilities.weighsSharedMemory) {
+    const { byteLength } = handle;
+    weights.set(
+      buffer,
+      new ArrayBuffer(byteLength, { maxByteLength: byteLength }),
+    );
+  }
   return { buffer, byteOffset: HEADER_BYTES };
 }
 
 // --- handles ---
 
 const handles = new WeakMap<SharedArrayBuffer, MemoryHandle>();
+// Of memory that handles tell of only: as long as a job runs, nothing is
+// collected to which it has made such a reference.
 const buffers = new Map<string, WeakRef<SharedArrayBuffer>>();
 const collected = new FinalizationRegistry<string>((id) => {
   if (!buffers.get(id)?.deref()) buffers.delete(id);
@@ -157,7 +173,9 @@ function remember(buffer: SharedArrayBuffer, handle: MemoryHandle): void {
  */
 export function handleOf(buffer: SharedArrayBuffer): MemoryHandle | undefined {
   const handle = handles.get(buffer) ?? recognize(buffer);
-  if (handle) pin(buffer);
+  if (!handle) return undefined;
+  if (!buffers.has(handle.id)) remember(buffer, handle);
+  pin(buffer);
   return handle;
 }
 
@@ -171,7 +189,7 @@ function recognize(buffer: SharedArrayBuffer): MemoryHandle | undefined {
   } catch {
     return undefined;
   }
-  remember(buffer, handle);
+  handles.set(buffer, handle);
   return handle;
 }
 

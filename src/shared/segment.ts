@@ -13,8 +13,10 @@ export interface MemoryHandle {
   readonly byteLength: number;
 }
 
-// The first 64 bytes of a segment say which it is, to whoever holds it. In
-// words of four bytes: magic, version, segment, spare, ID (4), length, probe.
+// A segment says which it is, to whoever holds it, in words of four bytes:
+// magic, version, segment, spare, ID (4), length, probe. The 64 bytes before
+// are nobody's: where a process frees its memory, Bun writes into the first.
+const HEADER_AT = 64;
 const HEADER_WORDS = 10;
 const SEGMENT = 2;
 const ID = 4;
@@ -24,10 +26,11 @@ const PROBE = 9;
 const MAGIC = [0x796c6f70, 1];
 
 /** The bytes at the start of each segment that are not for use. */
-export const HEADER_BYTES = 64;
+export const HEADER_BYTES = 128;
 
-/** The unit of WebAssembly memories. */
+/** The unit of WebAssembly memories, and the most that one can have of it. */
 const PAGE = 0x10000;
+const MAX_PAGES = 0x10000;
 
 /** The words of the ID as text. */
 export function formatId(words: Iterable<number>): string {
@@ -41,17 +44,22 @@ export function randomId(): Uint32Array<ArrayBuffer> {
 
 /**
  * Shared memory of the engine's own, for a segment to be laid over. Of all
- * shared memory only WebAssembly's begins at a page; collecting it unmaps it,
- * and the segment with it.
+ * shared memory only WebAssembly's begins at a page. As it could grow to
+ * 4 GiB, it has addresses to itself, which are unmapped when it is collected,
+ * and the segment with them. (Bun takes a memory that cannot grow from its
+ * heap, and would give it back there with the segment still on it.)
  */
 function reserve(byteLength: number): SharedArrayBuffer {
-  const pages = byteLength / PAGE;
   const { buffer } = new WebAssembly.Memory({
-    initial: pages,
-    maximum: pages,
+    initial: byteLength / PAGE,
+    maximum: MAX_PAGES,
     shared: true,
   });
   return buffer as unknown as SharedArrayBuffer;
+}
+
+function headerOf(buffer: SharedArrayBuffer): Uint32Array<SharedArrayBuffer> {
+  return new Uint32Array(buffer, HEADER_AT, HEADER_WORDS);
 }
 
 /** Makes a segment with room for so many bytes and the header. */
@@ -63,7 +71,7 @@ export function createSegment(
   const buffer = reserve(byteLength);
   const segment = native.createSegment(byteLength, native.addressOf(buffer));
   const id = randomId();
-  const words = new Uint32Array(buffer, 0, HEADER_WORDS);
+  const words = headerOf(buffer);
   words.set(MAGIC);
   words[SEGMENT] = segment;
   words.set(id, ID);
@@ -92,7 +100,7 @@ export function readHandle(
 ): MemoryHandle | undefined {
   const { byteLength } = buffer;
   if (byteLength === 0 || byteLength % PAGE !== 0) return undefined;
-  const words = new Uint32Array(buffer, 0, HEADER_WORDS);
+  const words = headerOf(buffer);
   if (!MAGIC.every((word, index) => words[index] === word)) return undefined;
   if (words[LENGTH] !== byteLength / PAGE) return undefined;
   const id = formatId(words.subarray(ID, ID + ID_WORDS));
@@ -107,8 +115,8 @@ export function isSameMemory(
   one: SharedArrayBuffer,
   other: SharedArrayBuffer,
 ): boolean {
-  const written = new Uint32Array(one, 0, HEADER_WORDS);
-  const seen = new Uint32Array(other, 0, HEADER_WORDS);
+  const written = headerOf(one);
+  const seen = headerOf(other);
   // Others may be at the same: then the next try tells.
   for (let attempt = 0; attempt < 5; attempt++) {
     const [value] = randomId();
