@@ -1,5 +1,6 @@
 import type { FunctionHandle } from "./functions/registry.ts";
 import type { WorkerEnd, WorkerPort } from "./runtime/contract.ts";
+import { nativeModule } from "./runtime/native.ts";
 import type { Starter, StartSetup } from "./start/contract.ts";
 import type { Chunk } from "./task_source.ts";
 import type { Codec } from "./wire/codec.ts";
@@ -59,7 +60,7 @@ export class WorkerLink {
       this.#post([SETUP, {
         ...setup,
         control: control && this.codec.pack(control, "control"),
-        nativeModule: undefined,
+        nativeModule: starter.isProcess ? nativeModule() : undefined,
         globals: starter.globals?.(),
       }]);
     } catch {

@@ -11,12 +11,15 @@ import { packError } from "../wire/errors.ts";
 import {
   EXITING,
   type FromWorker,
+  type SentSetup,
   SETUP,
   STRAY,
   type ToWorker,
+  UNSTARTABLE,
 } from "../wire/messages.ts";
 import { cloningCodec, serializingCodec } from "../wire/codec.ts";
 import { type ControlBlock, createControl } from "../wire/control.ts";
+import { useNativeModule } from "../runtime/native.ts";
 import { processWorker } from "../runtime/process_worker.ts";
 import { Announcer } from "./announcer.ts";
 import { installGlobals } from "./globals.ts";
@@ -39,13 +42,10 @@ host.onExit((exitCode) => {
   if (!host.isProcess) post([EXITING, exitCode]);
 });
 host.onStrayError((error) => post([STRAY, packError(error)]));
-host.onMessage((message) => {
-  const received = message as ToWorker;
-  if (received[0] !== SETUP) {
-    runner!.receive(received);
-    return;
-  }
-  const { control: packedControl, globals, ...setup } = received[1];
+
+function start(message: SentSetup): Runner {
+  const { control: packedControl, globals, nativeModule, ...setup } = message;
+  if (nativeModule !== undefined) useNativeModule(nativeModule);
   const finder = new Modules(host, setup.workerId, setup.typescriptLoader);
   if (globals) installGlobals(globals, codec, finder);
   const control = packedControl
@@ -54,7 +54,7 @@ host.onMessage((message) => {
   const announcer = packedControl
     ? undefined
     : new Announcer(control, post, host.drained);
-  runner = new Runner({ ...setup, control }, {
+  return new Runner({ ...setup, control }, {
     post: announcer?.post ?? post,
     codec,
     close: host.close,
@@ -63,4 +63,17 @@ host.onMessage((message) => {
     pin: (cpuIds) => pinWorker(cpuIds, host),
     finder,
   });
+}
+
+host.onMessage((message) => {
+  const received = message as ToWorker;
+  if (received[0] !== SETUP) {
+    runner?.receive(received);
+    return;
+  }
+  try {
+    runner = start(received[1]);
+  } catch (error) {
+    post([UNSTARTABLE, packError(error)]);
+  }
 });
