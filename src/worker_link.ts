@@ -1,5 +1,6 @@
 import type { FunctionHandle } from "./functions/registry.ts";
 import type { WorkerEnd, WorkerPort } from "./runtime/contract.ts";
+import { runtime } from "./runtime/detect.ts";
 import { nativeModule } from "./runtime/native.ts";
 import type { Starter, StartSetup } from "./start/contract.ts";
 import type { Chunk } from "./task_source.ts";
@@ -60,6 +61,7 @@ export class WorkerLink {
       this.#post([SETUP, {
         ...setup,
         control: control && this.codec.pack(control, "control"),
+        ownerPid: starter.isProcess ? runtime.processId() : 0,
         nativeModule: starter.isProcess ? nativeModule() : undefined,
         globals: starter.globals?.(),
       }]);

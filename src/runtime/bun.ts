@@ -34,6 +34,7 @@ interface BunScope {
   Worker: new (url: string, options: { type: "module" }) => BunWorker;
   process: {
     execPath: string;
+    pid: number;
     env: Record<string, string | undefined>;
     exit(code?: number): never;
     on(event: string, listener: (value: never) => void): void;
@@ -143,6 +144,7 @@ export const bun: Runtime = {
   startProcess: startBunProcess,
   typescriptLoader: () => undefined,
   importFrom,
+  processId: () => scope.process.pid,
   unrefTimer: (timer) => (timer as { unref(): void }).unref(),
   builtin,
 };

@@ -48,7 +48,7 @@ interface Modules {
 type Builtin = <T>(name: string) => T;
 
 /** How long an end waits for what may still come before it, in ms. */
-const LAST_WORDS = 1000;
+const LAST_WORDS = 250;
 
 /** The most of what a process wrote on stderr that is kept, in characters. */
 const TAIL = 2000;
@@ -104,11 +104,24 @@ export function startProcess(
   child.stderr.on("close", () => silent.resolve());
   child.stderr.on("error", () => silent.resolve());
 
+  let isKeeping = true;
+  function keepAlive(on: boolean): void {
+    // A runtime may count: it must hear each change once.
+    if (on === isKeeping) return;
+    isKeeping = on;
+    const method = on ? "ref" : "unref";
+    child[method]?.();
+    child.channel?.[method]?.();
+    child.stderr[method]?.();
+  }
+
   /** On some runtimes the exit is heard of before the last messages. */
   async function awaitEnd(): Promise<void> {
     await exited.promise;
     const last = Promise.all([disconnected.promise, silent.promise]);
     await within(last, LAST_WORDS);
+    // Deno may not have seen that the channel is closed.
+    keepAlive(false);
     if (!open) return;
     open = false;
     const [exitCode, signal] = exit;
@@ -126,12 +139,7 @@ export function startProcess(
   child.send(dataUrl(source), noop);
   return {
     post: (message) => child.send(serialize(message), noop),
-    keepAlive(on) {
-      const method = on ? "ref" : "unref";
-      child[method]?.();
-      child.channel?.[method]?.();
-      child.stderr[method]?.();
-    },
+    keepAlive,
     async terminate() {
       open = false;
       child.kill("SIGKILL");

@@ -45,6 +45,7 @@ interface DenoScope {
     exit(code?: number): never;
     unrefTimer(id: unknown): void;
     execPath(): string;
+    pid: number;
     mainModule: string;
     env: { toObject(): Record<string, string> };
     permissions: Permissions;
@@ -274,6 +275,7 @@ export const deno: Runtime = {
   startProcess: startDenoProcess,
   typescriptLoader: () => undefined,
   importFrom,
+  processId: () => scope.Deno.pid,
   unrefTimer: (timer) => scope.Deno.unrefTimer(timer),
   builtin,
 };

@@ -34,6 +34,7 @@ interface WorkerThreads {
 interface NodeProcess {
   execArgv: string[];
   execPath: string;
+  pid: number;
   env: Record<string, string | undefined>;
   versions: { node: string };
   cwd(): string;
@@ -196,6 +197,7 @@ export const node: Runtime = {
   startProcess: startNodeProcess,
   typescriptLoader,
   importFrom,
+  processId: () => scope.process.pid,
   unrefTimer: (timer) => (timer as { unref(): void }).unref(),
   builtin,
 };

@@ -1,4 +1,6 @@
 import type { WorkerRuntime } from "./contract.ts";
+import { runtime } from "./detect.ts";
+import { loadNative } from "./native.ts";
 
 /** What the boot script leaves, see boot_script.ts. */
 interface Channel {
@@ -12,16 +14,21 @@ interface V8 {
   deserialize(bytes: Uint8Array): unknown;
 }
 
-interface Emitter {
+/** What this needs of `process`. */
+interface Process {
+  ppid: number;
   on(event: "exit", listener: (code: number) => void): void;
 }
+
+/** How often a process looks whether its owner lives, in ms. */
+const LOOK_INTERVAL = 1000;
 
 /** How long a worker that has ended waits for its owner to let go, in ms. */
 const LINGER = 1000;
 
 const scope = globalThis as {
   [key: symbol]: Channel | undefined;
-  process?: Emitter;
+  process?: Process;
 };
 
 /** The inside of a child process, if this is one that a pool has started. */
@@ -61,6 +68,18 @@ function createProcessWorker(
       channel.send(bytes, onSent);
     },
     drained,
+    endWithOwner(ownerPid) {
+      const native = loadNative();
+      if (!("reason" in native)) native.dieWithParent();
+      // That takes effect even in a loop that never yields. What follows is
+      // for an owner that has ended already, and where there is no such call:
+      // a closed channel alone is not always heard of.
+      const look = () => {
+        if (scope.process!.ppid !== ownerPid) channel.exit(1);
+      };
+      look();
+      runtime.unrefTimer(setInterval(look, LOOK_INTERVAL));
+    },
     onExit: (handler) => scope.process!.on("exit", handler),
     async close() {
       // Its end is what the owner hears of next, and messages that have not

@@ -55,6 +55,8 @@ export interface WorkerSetup {
 export interface SentSetup extends Omit<WorkerSetup, "control"> {
   /** None where the worker's memory is its own. */
   control: Packed | undefined;
+  /** The process that has started it. */
+  ownerPid: number;
   /** The binding by which a process opens shared memory. */
   nativeModule: string | undefined;
   /** What the program has put on `globalThis`. */

@@ -44,8 +44,15 @@ host.onExit((exitCode) => {
 host.onStrayError((error) => post([STRAY, packError(error)]));
 
 function start(message: SentSetup): Runner {
-  const { control: packedControl, globals, nativeModule, ...setup } = message;
+  const {
+    control: packedControl,
+    globals,
+    nativeModule,
+    ownerPid,
+    ...setup
+  } = message;
   if (nativeModule !== undefined) useNativeModule(nativeModule);
+  host.endWithOwner?.(ownerPid);
   const finder = new Modules(host, setup.workerId, setup.typescriptLoader);
   if (globals) installGlobals(globals, codec, finder);
   const control = packedControl
