@@ -1,16 +1,9 @@
 import { AdaptiveSizer } from "./chunking.ts";
 import type { ApplyCall } from "./apply_call.ts";
+import type { Crew } from "./crew.ts";
 import type { Caller } from "./functions/caller.ts";
 import { Queue } from "./queue.ts";
 import type { Chunk, TaskSource } from "./task_source.ts";
-
-/** What a lane hears of. */
-export interface ApplyLaneEvents {
-  /** The lane has tasks and must be scheduled. */
-  onBusy(lane: ApplyLane): void;
-  /** All its tasks are settled. */
-  onIdle(lane: ApplyLane): void;
-}
 
 /**
  * The calls of `apply()` that wait or run: together they are one source, so
@@ -19,30 +12,37 @@ export interface ApplyLaneEvents {
 export class ApplyLane implements TaskSource {
   readonly isOrdered = false;
   readonly isPaused = false;
-  readonly #events: ApplyLaneEvents;
+  /** The workers that run its tasks. */
+  readonly crew: Crew;
   readonly #nJobs: number;
   readonly #queue = new Queue<ApplyCall>();
   readonly #returned: Chunk[] = [];
-  /** Tasks that have not been settled. */
-  readonly #unsettled = new Set<ApplyCall>();
+  /** Tasks that have not been settled, in any order. */
+  readonly #unsettled: ApplyCall[] = [];
   readonly #sizer = new AdaptiveSizer();
 
-  constructor(nJobs: number, events: ApplyLaneEvents) {
+  constructor(nJobs: number, crew: Crew) {
     this.#nJobs = nJobs;
-    this.#events = events;
+    this.crew = crew;
   }
 
   /** Adds a task. */
   add(task: ApplyCall): void {
     this.#queue.push(task);
-    this.#unsettled.add(task);
-    this.#events.onBusy(this);
+    task.place = this.#unsettled.push(task) - 1;
+    if (task.place === 0) this.crew.add(this);
+    else this.crew.offer();
   }
 
   /** A task has been settled, by the lane or someone else. */
   drop(task: ApplyCall): void {
-    this.#unsettled.delete(task);
-    if (this.#unsettled.size === 0) this.#events.onIdle(this);
+    // A set would cost more than the rest of the bookkeeping.
+    const last = this.#unsettled.pop()!;
+    if (last !== task) {
+      this.#unsettled[task.place] = last;
+      last.place = task.place;
+    }
+    if (this.#unsettled.length === 0) this.crew.rest(this);
   }
 
   hasChunk(): boolean {
@@ -103,6 +103,7 @@ export class ApplyLane implements TaskSource {
 
   fail(error: unknown): void {
     for (const task of [...this.#unsettled]) task.reject(error);
+    this.crew.dropUnwanted();
   }
 
   wants(chunk: Chunk): boolean {
