@@ -4,6 +4,7 @@ import type { Crew } from "./crew.ts";
 import type { Caller } from "./functions/caller.ts";
 import { Queue } from "./queue.ts";
 import type { Chunk, TaskSource } from "./task_source.ts";
+import { holdsMarked } from "./wire/transfer.ts";
 
 /**
  * The calls of `apply()` that wait or run: together they are one source, so
@@ -57,12 +58,14 @@ export class ApplyLane implements TaskSource {
     const first = this.#queue.shift();
     if (!first) return undefined;
     const tasks = [first];
+    // What is moved cannot be sent again: it must not share another's fate.
+    if (holdsMarked(first.element)) return this.#chunk(tasks);
     // Quick tasks travel together while plenty wait for all workers.
     const share = Math.ceil(this.#queue.length / (this.#nJobs * 4));
     const size = Math.min(this.#sizer.size, share);
     while (tasks.length < size) {
       const next = this.#queue.peek();
-      if (!next || !isAlike(next, first)) break;
+      if (!next || !isAlike(next, first) || holdsMarked(next.element)) break;
       this.#queue.shift();
       if (!next.isSettled) tasks.push(next);
     }
@@ -125,6 +128,7 @@ export class ApplyLane implements TaskSource {
       entries: tasks,
       first: 0,
       workerId: undefined,
+      moves: tasks.length === 1 && holdsMarked(tasks[0]!.element),
       reported: undefined,
     };
   }

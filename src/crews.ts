@@ -8,6 +8,7 @@ import { runtime } from "./runtime/detect.ts";
 import { starterOf } from "./start/starters.ts";
 import type { StartMethod } from "./types.ts";
 import type { WorkerSetup } from "./wire/messages.ts";
+import { checkUnmarked } from "./wire/transfer.ts";
 import type { Starter } from "./start/contract.ts";
 import type { Limits } from "./task_source.ts";
 
@@ -229,6 +230,7 @@ export class Crews {
     const { nJobs, preload } = this.#settings;
     const [sharedObjects, passWorkerId, useWorkerState] = key;
     const { codec } = this.#starter;
+    checkUnmarked(sharedObjects, "sharedObjects");
     const limits: CrewLimits = {
       workerExitTimeout: undefined,
       idleTimeout: this.#settings.idleTimeout,

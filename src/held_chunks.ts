@@ -1,5 +1,5 @@
 import { refuseChunk } from "./refuse_chunk.ts";
-import { leadOn } from "./task_errors.ts";
+import { leadOn, movedError } from "./task_errors.ts";
 import { type Chunk, partOf, restOf } from "./task_source.ts";
 import { timeoutError } from "./timeouts.ts";
 import { Watchdog } from "./watchdog.ts";
@@ -132,13 +132,13 @@ export class HeldChunks {
     this.#lifetimeTasks += chunk.elements.length;
     this.#lifespan = chunk.limits.workerLifespan ?? Infinity;
     if (this.#isWatched) this.#watch(sequence, chunk);
-    if (isDivisible(chunk)) this.#untoldWatch.start();
+    if (mayHaveUntold(chunk)) this.#untoldWatch.start();
   }
 
   /** Takes back the last chunk that the worker has not begun. */
   takeBack(): Chunk | undefined {
     for (const [sequence, chunk] of [...this.#chunks].reverse()) {
-      if (chunk.workerId !== undefined) continue;
+      if (chunk.workerId !== undefined || chunk.moves) continue;
       // To be dropped, not to be given to another worker.
       if (!chunk.source.wants(chunk)) continue;
       if (!revoke(this.#link.control, sequence)) {
@@ -212,7 +212,7 @@ export class HeldChunks {
     // The worker may have been told to leave the rest.
     const { begun } = progressOf(this.#link.control, sequence);
     if (begun < elements.length && source.wants(chunk)) {
-      source.putBack(restOf(chunk, begun));
+      this.#putBack(restOf(chunk, begun));
     }
     source.endChunk(chunk, end.elapsed);
     this.#remove(sequence);
@@ -244,7 +244,9 @@ export class HeldChunks {
 
   /** Fetches what the worker has computed and, being busy, not told. */
   #fetchUntold(sequence: number, chunk: Chunk): void {
-    if (!isDivisible(chunk) || !hasBegun(this.#link.control, sequence)) return;
+    if (!mayHaveUntold(chunk) || !hasBegun(this.#link.control, sequence)) {
+      return;
+    }
     const untold = this.#untold.fetch(sequence);
     if (!untold) return;
     const { first, results } = untold;
@@ -255,7 +257,7 @@ export class HeldChunks {
   #fetchAll(): boolean {
     let mayBeMore = false;
     for (const [sequence, chunk] of [...this.#chunks]) {
-      mayBeMore ||= isDivisible(chunk);
+      mayBeMore ||= mayHaveUntold(chunk);
       this.#fetchUntold(sequence, chunk);
     }
     return mayBeMore;
@@ -336,7 +338,17 @@ export class HeldChunks {
       source.failTask(chunk, i, leadOn(errorOf(), this.#workerId, chunk, i));
     }
     if (begun < elements.length && source.wants(chunk)) {
-      source.putBack(restOf(chunk, begun));
+      this.#putBack(restOf(chunk, begun));
+    }
+  }
+
+  /** Lets other workers have what this one has not begun. */
+  #putBack(rest: Chunk): void {
+    if (!rest.moves) return rest.source.putBack(rest);
+    for (let i = 0; i < rest.elements.length; i++) {
+      if (!rest.source.wants(rest)) return;
+      const error = movedError(this.#workerId);
+      rest.source.failTask(rest, i, leadOn(error, this.#workerId, rest, i));
     }
   }
 
@@ -416,7 +428,11 @@ export class HeldChunks {
 }
 
 /** Whether tasks of the chunk may be taken back while it runs. */
-function isDivisible({ mode, elements, workerId }: Chunk): boolean {
-  return elements.length > 1 && mode.concurrency === 1 && mode.isolated &&
-    workerId === undefined;
+function isDivisible(chunk: Chunk): boolean {
+  return mayHaveUntold(chunk) && chunk.workerId === undefined && !chunk.moves;
+}
+
+/** Whether results may be there that the worker has not told: see untold.ts. */
+function mayHaveUntold({ mode, elements }: Chunk): boolean {
+  return elements.length > 1 && mode.concurrency === 1 && mode.isolated;
 }

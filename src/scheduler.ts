@@ -77,16 +77,19 @@ export class Scheduler {
     const last = this.#lastFed;
     if (last && this.#idle.has(last)) this.#feedAll([last]);
     this.#feedAll(this.#idle);
-    this.#feedAll(this.#willing);
+    this.#feedAll(this.#willing, true);
     this.#rebalance();
   }
 
-  #feedAll(workers: Iterable<PoolWorker>): void {
+  #feedAll(workers: Iterable<PoolWorker>, isAhead = false): void {
     // A set is read in the order of additions, also while it changes: a
     // worker that takes more than one chunk comes again after the others.
     for (const worker of workers) {
       const chunk = this.#next(worker.id);
-      if (chunk) {
+      if (chunk && isAhead && chunk.moves) {
+        // It could not be taken back, should the worker turn out slow.
+        return chunk.source.putBack(chunk);
+      } else if (chunk) {
         this.#send(worker, chunk);
       } else if (!this.#hasOrdered()) {
         // What one worker cannot get, no other can.

@@ -1,5 +1,6 @@
 import type { FunctionDefinition } from "../wire/messages.ts";
 import type { Codec } from "../wire/codec.ts";
+import { checkUnmarked } from "../wire/transfer.ts";
 import { type Caller, RecentCaller } from "./caller.ts";
 import { rewriteImports, usesImports } from "./imports.ts";
 import { referenceOf } from "./reference.ts";
@@ -165,6 +166,7 @@ export class FunctionRegistry {
         values[key] = value;
       }
     }
+    checkUnmarked(values, "closure");
     return this.#create({
       kind: "text",
       name: fn.name,
