@@ -16,14 +16,17 @@ export class ApplyLane implements TaskSource {
   /** The workers that run its tasks. */
   readonly crew: Crew;
   readonly #nJobs: number;
+  /** Whether what transfer() has marked is moved to workers. */
+  readonly #moves: boolean;
   readonly #queue = new Queue<ApplyCall>();
   readonly #returned: Chunk[] = [];
   /** Tasks that have not been settled, in any order. */
   readonly #unsettled: ApplyCall[] = [];
   readonly #sizer = new AdaptiveSizer();
 
-  constructor(nJobs: number, crew: Crew) {
+  constructor(nJobs: number, crew: Crew, moves: boolean) {
     this.#nJobs = nJobs;
+    this.#moves = moves;
     this.crew = crew;
   }
 
@@ -59,13 +62,13 @@ export class ApplyLane implements TaskSource {
     if (!first) return undefined;
     const tasks = [first];
     // What is moved cannot be sent again: it must not share another's fate.
-    if (holdsMarked(first.element)) return this.#chunk(tasks);
+    if (this.#isMoved(first)) return this.#chunk(tasks);
     // Quick tasks travel together while plenty wait for all workers.
     const share = Math.ceil(this.#queue.length / (this.#nJobs * 4));
     const size = Math.min(this.#sizer.size, share);
     while (tasks.length < size) {
       const next = this.#queue.peek();
-      if (!next || !isAlike(next, first) || holdsMarked(next.element)) break;
+      if (!next || !isAlike(next, first) || this.#isMoved(next)) break;
       this.#queue.shift();
       if (!next.isSettled) tasks.push(next);
     }
@@ -128,9 +131,13 @@ export class ApplyLane implements TaskSource {
       entries: tasks,
       first: 0,
       workerId: undefined,
-      moves: tasks.length === 1 && holdsMarked(tasks[0]!.element),
+      moves: tasks.length === 1 && this.#isMoved(tasks[0]!),
       reported: undefined,
     };
+  }
+
+  #isMoved(task: ApplyCall): boolean {
+    return this.#moves && holdsMarked(task.element);
   }
 
   #skipSettled(): void {

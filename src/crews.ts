@@ -87,6 +87,11 @@ export class Crews {
     return this.#starter.inThread;
   }
 
+  /** Whether what transfer() has marked is moved to workers. */
+  get moves(): boolean {
+    return this.#starter.codec.moves;
+  }
+
   /**
    * Adds tasks to workers that have the settings of now. Resolves when they
    * are in line; at once if no worker must be stopped before.
@@ -256,7 +261,7 @@ export class Crews {
       this.#starter,
       this.records,
     );
-    const lane = new ApplyLane(nJobs, crew);
+    const lane = new ApplyLane(nJobs, crew, codec.moves);
     return { key, limits, crew, lane };
   }
 }

@@ -250,7 +250,7 @@ export class MapCall implements TaskSource, IteratedCall {
       entries: undefined,
       first: this.#read,
       workerId: ordered ? this.#chunks % nJobs : undefined,
-      moves: holdsMarked(elements),
+      moves: this.#request.crews.moves && holdsMarked(elements),
       reported: undefined,
     };
     this.#chunks++;

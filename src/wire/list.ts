@@ -39,8 +39,9 @@ export function packList(
   const packed = pack(array, (index) => `element ${index}`, carrier);
   // Few lists hold errors: the others do without a wrapper.
   const payload = packed.records ? packed : packed.value as unknown[];
+  const moved = carrier?.moves === false ? [] : takeMarked(array);
   // Ports and streams go the way of buffers.
-  return { payload, transfer: takeMarked(array) as ArrayBuffer[] };
+  return { payload, transfer: moved as ArrayBuffer[] };
 }
 
 /** The list that has been packed. */

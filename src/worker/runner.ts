@@ -205,7 +205,10 @@ export class Runner {
     const report = new ChunkReport({
       sequence,
       isolated,
-      untold: isolated && mode.concurrency === 1 ? this.#untold : undefined,
+      // The owner could not fetch them where it does not see the words.
+      untold: isolated && mode.concurrency === 1 && !announcer
+        ? this.#untold
+        : undefined,
       control,
       codec,
       packError: (error) => codec.packError(explain(known.definition, error)),
