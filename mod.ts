@@ -57,6 +57,7 @@ export {
   type TypedArrayConstructor,
 } from "./src/shared/array.ts";
 export { sharedMemory, type SharedMemorySupport } from "./src/shared/memory.ts";
+export { transfer } from "./src/transfer.ts";
 export type {
   Input,
   LeadingParameters,

@@ -1,11 +1,10 @@
 import type { ApplyLane } from "./apply_lane.ts";
-import type { Crew } from "./crew.ts";
+import type { Pending } from "./async_result.ts";
 import type { Crews, LifecycleHandles } from "./crews.ts";
 import type { Caller } from "./functions/caller.ts";
 import type { FunctionHandle } from "./functions/registry.ts";
 import type { Limits } from "./task_source.ts";
 import type { ChunkMode } from "./wire/messages.ts";
-import { type Resolvers, withResolvers } from "./promises.ts";
 
 /** What calls of `apply()` with the same options have in common. */
 export interface ApplyContext {
@@ -16,19 +15,27 @@ export interface ApplyContext {
   signal: AbortSignal | undefined;
 }
 
-/** One call of `apply()`: one task. */
-export class ApplyCall {
+/** One call of `apply()`: one task. There may be very many, so it is small. */
+export class ApplyCall implements Pending {
   /** The function to run. */
   readonly handle: FunctionHandle;
   /** Where the call was made. */
   readonly caller: Caller;
   /** The arguments, as they travel. */
   readonly element: readonly unknown[];
+  /** The result. */
+  readonly promise: Promise<unknown>;
+  /** Whether the promise is settled, and how. */
+  state: Pending["state"] = "pending";
+  /** Whether the outcome is known, or wanted no more. */
+  isSettled = false;
+  /** Where its lane keeps it. */
+  place = 0;
   readonly #context: ApplyContext;
-  readonly #resolvers: Resolvers<unknown> = withResolvers();
-  #crew: Crew | undefined;
+  #resolve!: (value: unknown) => void;
+  #reject!: (error: unknown) => void;
+  #isQuiet = false;
   #lane: ApplyLane | undefined;
-  #isSettled = false;
   #onAbort: (() => void) | undefined;
 
   constructor(
@@ -41,6 +48,10 @@ export class ApplyCall {
     this.handle = handle;
     this.caller = caller;
     this.element = args;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
   }
 
   /** What the call allows its task and its worker. */
@@ -51,16 +62,6 @@ export class ApplyCall {
   /** How the task is run. */
   get mode(): ChunkMode {
     return this.#context.mode;
-  }
-
-  /** Whether the outcome is known, or wanted no more. */
-  get isSettled(): boolean {
-    return this.#isSettled;
-  }
-
-  /** The result. */
-  get promise(): Promise<unknown> {
-    return this.#resolvers.promise;
   }
 
   /** Starts the call. */
@@ -74,28 +75,31 @@ export class ApplyCall {
       this.#onAbort = () => this.cancel(signal.reason);
       signal.addEventListener("abort", this.#onAbort, { once: true });
     }
-    crews.enter(handles, limits, (crew, lane) => {
-      if (this.#isSettled) return;
-      this.#crew = crew;
-      this.#lane = lane;
-      lane.add(this);
-    })?.catch((error) => this.reject(error));
+    const lane = crews.enterLane(handles, limits);
+    if (lane) return this.#enter(lane);
+    crews.enter(handles, limits, (_crew, lane) => this.#enter(lane))
+      ?.catch((error) => this.reject(error));
+  }
+
+  #enter(lane: ApplyLane): void {
+    if (this.isSettled) return;
+    this.#lane = lane;
+    lane.add(this);
   }
 
   /** The task has given its result. */
   resolve(value: unknown): void {
-    if (this.#isSettled) return;
-    const { resolve, reject } = this.#resolvers;
+    if (this.isSettled) return;
     const released = this.#settle();
-    if (released) released.then(() => resolve(value), reject);
-    else resolve(value);
+    if (released) {
+      released.then(() => this.#fulfil(value), (error) => this.#fail(error));
+    } else this.#fulfil(value);
   }
 
   /** The task has failed. */
   reject(error: unknown): void {
-    if (this.#isSettled) return;
-    const { reject } = this.#resolvers;
-    const end = () => reject(error);
+    if (this.isSettled) return;
+    const end = () => this.#fail(error);
     const released = this.#settle();
     if (released) released.then(end, end);
     else end();
@@ -103,19 +107,40 @@ export class ApplyCall {
 
   /** Rejects if unfinished; a task that runs is left to end and its result is dropped. */
   cancel(reason: unknown): boolean {
-    if (this.#isSettled) return false;
+    if (this.isSettled) return false;
     this.reject(reason);
-    this.#crew?.dropUnwanted();
+    // Even where its promise waits for workers to stop.
+    this.state = "rejected";
+    this.#lane?.crew.dropUnwanted();
     return true;
+  }
+
+  /** Lets a failure that nobody handles be no crash. */
+  quieten(): void {
+    this.#isQuiet = true;
+    if (this.state === "rejected") this.promise.catch(() => {});
+  }
+
+  #fulfil(value: unknown): void {
+    this.state = "fulfilled";
+    this.#resolve(value);
+  }
+
+  #fail(error: unknown): void {
+    this.state = "rejected";
+    if (this.#isQuiet) this.promise.catch(() => {});
+    this.#reject(error);
   }
 
   /** Does what belongs to the end of the call. */
   #settle(): Promise<void> | undefined {
-    this.#isSettled = true;
+    this.isSettled = true;
     const { signal, crews } = this.#context;
     if (this.#onAbort) signal!.removeEventListener("abort", this.#onAbort);
     if (this.handle.temporary) crews.forget(this.handle);
-    this.#lane?.drop(this);
-    return this.#crew && crews.release(this.#crew);
+    const lane = this.#lane;
+    if (!lane) return undefined;
+    lane.drop(this);
+    return crews.release(lane.crew);
   }
 }

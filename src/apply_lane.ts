@@ -1,16 +1,10 @@
 import { AdaptiveSizer } from "./chunking.ts";
 import type { ApplyCall } from "./apply_call.ts";
+import type { Crew } from "./crew.ts";
 import type { Caller } from "./functions/caller.ts";
 import { Queue } from "./queue.ts";
 import type { Chunk, TaskSource } from "./task_source.ts";
-
-/** What a lane hears of. */
-export interface ApplyLaneEvents {
-  /** The lane has tasks and must be scheduled. */
-  onBusy(lane: ApplyLane): void;
-  /** All its tasks are settled. */
-  onIdle(lane: ApplyLane): void;
-}
+import { holdsMarked } from "./wire/transfer.ts";
 
 /**
  * The calls of `apply()` that wait or run: together they are one source, so
@@ -19,30 +13,40 @@ export interface ApplyLaneEvents {
 export class ApplyLane implements TaskSource {
   readonly isOrdered = false;
   readonly isPaused = false;
-  readonly #events: ApplyLaneEvents;
+  /** The workers that run its tasks. */
+  readonly crew: Crew;
   readonly #nJobs: number;
+  /** Whether what transfer() has marked is moved to workers. */
+  readonly #moves: boolean;
   readonly #queue = new Queue<ApplyCall>();
   readonly #returned: Chunk[] = [];
-  /** Tasks that have not been settled. */
-  readonly #unsettled = new Set<ApplyCall>();
+  /** Tasks that have not been settled, in any order. */
+  readonly #unsettled: ApplyCall[] = [];
   readonly #sizer = new AdaptiveSizer();
 
-  constructor(nJobs: number, events: ApplyLaneEvents) {
+  constructor(nJobs: number, crew: Crew, moves: boolean) {
     this.#nJobs = nJobs;
-    this.#events = events;
+    this.#moves = moves;
+    this.crew = crew;
   }
 
   /** Adds a task. */
   add(task: ApplyCall): void {
     this.#queue.push(task);
-    this.#unsettled.add(task);
-    this.#events.onBusy(this);
+    task.place = this.#unsettled.push(task) - 1;
+    if (task.place === 0) this.crew.add(this);
+    else this.crew.offer();
   }
 
   /** A task has been settled, by the lane or someone else. */
   drop(task: ApplyCall): void {
-    this.#unsettled.delete(task);
-    if (this.#unsettled.size === 0) this.#events.onIdle(this);
+    // A set would cost more than the rest of the bookkeeping.
+    const last = this.#unsettled.pop()!;
+    if (last !== task) {
+      this.#unsettled[task.place] = last;
+      last.place = task.place;
+    }
+    if (this.#unsettled.length === 0) this.crew.rest(this);
   }
 
   hasChunk(): boolean {
@@ -57,12 +61,14 @@ export class ApplyLane implements TaskSource {
     const first = this.#queue.shift();
     if (!first) return undefined;
     const tasks = [first];
+    // What is moved cannot be sent again: it must not share another's fate.
+    if (this.#isMoved(first)) return this.#chunk(tasks);
     // Quick tasks travel together while plenty wait for all workers.
     const share = Math.ceil(this.#queue.length / (this.#nJobs * 4));
     const size = Math.min(this.#sizer.size, share);
     while (tasks.length < size) {
       const next = this.#queue.peek();
-      if (!next || !isAlike(next, first)) break;
+      if (!next || !isAlike(next, first) || this.#isMoved(next)) break;
       this.#queue.shift();
       if (!next.isSettled) tasks.push(next);
     }
@@ -103,6 +109,7 @@ export class ApplyLane implements TaskSource {
 
   fail(error: unknown): void {
     for (const task of [...this.#unsettled]) task.reject(error);
+    this.crew.dropUnwanted();
   }
 
   wants(chunk: Chunk): boolean {
@@ -124,8 +131,13 @@ export class ApplyLane implements TaskSource {
       entries: tasks,
       first: 0,
       workerId: undefined,
+      moves: tasks.length === 1 && this.#isMoved(tasks[0]!),
       reported: undefined,
     };
+  }
+
+  #isMoved(task: ApplyCall): boolean {
+    return this.#moves && holdsMarked(task.element);
   }
 
   #skipSettled(): void {

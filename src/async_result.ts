@@ -2,10 +2,14 @@ import { TimeoutError } from "./errors.ts";
 import { checkObject, checkTimeout } from "./check.ts";
 import { LONGEST_TIMER } from "./timeouts.ts";
 
-/** The result that may never be awaited: its failure must not be a crash. */
-function quiet<R>(promise: Promise<R>): Promise<R> {
-  promise.catch(() => {});
-  return promise;
+/** What an {@linkcode AsyncResult} stands for. */
+export interface Pending {
+  readonly state: "pending" | "fulfilled" | "rejected";
+  readonly promise: Promise<unknown>;
+  /** Rejects the promise, unless it is settled: false then. */
+  cancel(reason: unknown): boolean;
+  /** Lets a failure that nobody handles be no crash. */
+  quieten(): void;
 }
 
 /** Options of {@linkcode AsyncResult.wait} and {@linkcode AsyncResult.get}. */
@@ -36,23 +40,12 @@ export interface WaitOptions {
  * ```
  */
 export class AsyncResult<R> implements PromiseLike<R> {
-  readonly #promise: Promise<R>;
-  readonly #cancel: () => boolean;
-  #state: "pending" | "fulfilled" | "rejected" = "pending";
+  readonly #call: Pending;
 
   /** Made by `applyAsync()`. */
-  constructor(promise: Promise<R>, cancel: () => boolean) {
-    this.#cancel = cancel;
-    this.#promise = quiet(promise.then(
-      (value) => {
-        this.#state = "fulfilled";
-        return value;
-      },
-      (error) => {
-        this.#state = "rejected";
-        throw error;
-      },
-    ));
+  constructor(call: Pending) {
+    this.#call = call;
+    call.quieten();
   }
 
   /** Waits for the result, as `await` does. */
@@ -61,7 +54,7 @@ export class AsyncResult<R> implements PromiseLike<R> {
     // deno-lint-ignore no-explicit-any
     onRejected?: ((reason: any) => E | PromiseLike<E>) | null,
   ): Promise<T | E> {
-    return this.#promise.then(onFulfilled, onRejected);
+    return this.#result.then(onFulfilled, onRejected);
   }
 
   /** Handles a failure. */
@@ -69,17 +62,17 @@ export class AsyncResult<R> implements PromiseLike<R> {
     // deno-lint-ignore no-explicit-any
     onRejected?: ((reason: any) => E | PromiseLike<E>) | null,
   ): Promise<R | E> {
-    return this.#promise.catch(onRejected);
+    return this.#result.catch(onRejected);
   }
 
   /** Calls back when the task has finished, well or not. */
   finally(onFinally?: (() => void) | null): Promise<R> {
-    return this.#promise.finally(onFinally);
+    return this.#result.finally(onFinally);
   }
 
   /** Whether the task has finished, well or not. */
   ready(): boolean {
-    return this.#state !== "pending";
+    return this.#call.state !== "pending";
   }
 
   /**
@@ -88,10 +81,10 @@ export class AsyncResult<R> implements PromiseLike<R> {
    * @throws {Error} If it has not finished.
    */
   successful(): boolean {
-    if (this.#state === "pending") {
+    if (!this.ready()) {
       throw new Error("Cannot tell the outcome as the task is not finished");
     }
-    return this.#state === "fulfilled";
+    return this.#call.state === "fulfilled";
   }
 
   /**
@@ -134,9 +127,9 @@ export class AsyncResult<R> implements PromiseLike<R> {
    * @returns Whether the task was unfinished.
    */
   cancel(): boolean {
-    if (this.ready() || !this.#cancel()) return false;
-    this.#state = "rejected";
-    return true;
+    return this.#call.cancel(
+      new DOMException("The task was cancelled", "AbortError"),
+    );
   }
 
   /** The name that `Object.prototype.toString` gives. */
@@ -145,16 +138,20 @@ export class AsyncResult<R> implements PromiseLike<R> {
   }
 
   async #within(timeout: number, onTimeout: () => undefined): Promise<unknown> {
-    if (this.ready() || timeout === Infinity) return await this.#promise;
+    if (this.ready() || timeout === Infinity) return await this.#result;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const isLate = new Promise<true>((resolve) => {
       // Longer delays than timers can hold would fire at once.
       timer = setTimeout(resolve, Math.min(timeout, LONGEST_TIMER), true);
     });
-    const done = this.#promise.then(() => false, () => false);
+    const done = this.#result.then(() => false, () => false);
     const late = await Promise.race([done, isLate]);
     clearTimeout(timer);
-    return late ? onTimeout() : await this.#promise;
+    return late ? onTimeout() : await this.#result;
+  }
+
+  get #result(): Promise<R> {
+    return this.#call.promise as Promise<R>;
   }
 }
 

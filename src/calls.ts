@@ -7,7 +7,7 @@ import {
   IteratorCollector,
 } from "./collectors.ts";
 import { Crews, type LifecycleHandles, type PoolSettings } from "./crews.ts";
-import type { Caller } from "./functions/caller.ts";
+import { type Caller, captureCaller } from "./functions/caller.ts";
 import { MapCall } from "./map_call.ts";
 import {
   checkApplyOptions,
@@ -190,21 +190,25 @@ export class Calls {
     }, collect);
   }
 
-  /** Runs one task. */
+  /** Runs one task for `verb`, the public function that was called. */
   submit(
     task: Callable,
     args: readonly unknown[],
     options: AnyApplyOptions,
-    caller: Caller,
+    verb: Callable,
   ): ApplyCall {
     if (options !== NO_OPTIONS) checkApplyOptions("apply", options);
     checkArguments("apply", args);
-    const handle = this.#crews.functions.handleOf(
-      task,
-      "task",
-      caller,
-      options.closure,
-    );
+    const { functions } = this.#crews;
+    const { closure } = options;
+    const callerless = closure === undefined
+      ? functions.callerlessHandleOf(task, "task")
+      : undefined;
+    const caller = callerless
+      ? callerless.recentCaller.capture(verb)
+      : captureCaller(verb);
+    const handle = callerless ??
+      functions.handleOf(task, "task", caller, closure);
     const call = new ApplyCall(
       this.#contextOf(options, caller),
       handle,

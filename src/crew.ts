@@ -86,6 +86,17 @@ export class Crew implements WorkerOwner {
     this.feed();
   }
 
+  /** A source that has been added has one more task. */
+  offer(): void {
+    if (this.#vacancies > 0 || this.#scheduler.hasTakers) this.feed();
+  }
+
+  /** The source has no tasks, neither waiting nor in workers. */
+  rest(source: TaskSource): void {
+    this.#scheduler.remove(source);
+    this.#checkQuiet();
+  }
+
   /** The source has ended: what it still has in workers is dropped. */
   remove(source: TaskSource): void {
     if (!this.#scheduler.remove(source)) return;

@@ -8,8 +8,9 @@ import { runtime } from "./runtime/detect.ts";
 import { starterOf } from "./start/starters.ts";
 import type { StartMethod } from "./types.ts";
 import type { WorkerSetup } from "./wire/messages.ts";
+import { checkUnmarked } from "./wire/transfer.ts";
 import type { Starter } from "./start/contract.ts";
-import type { Limits, TaskSource } from "./task_source.ts";
+import type { Limits } from "./task_source.ts";
 
 /** The settings of a pool that its workers depend on. */
 export interface PoolSettings {
@@ -86,6 +87,11 @@ export class Crews {
     return this.#starter.inThread;
   }
 
+  /** Whether what transfer() has marked is moved to workers. */
+  get moves(): boolean {
+    return this.#starter.codec.moves;
+  }
+
   /**
    * Adds tasks to workers that have the settings of now. Resolves when they
    * are in line; at once if no worker must be stopped before.
@@ -97,10 +103,9 @@ export class Crews {
   ): Promise<void> | undefined {
     // Settings may change again before a call that waits has its turn.
     const key = this.#key(handles);
-    const isFresh = this.#current !== undefined &&
-      isSame(this.#current.key, key);
-    if (isFresh && this.#entering.size === 0) {
-      this.#admit(this.#current!, limits, add);
+    const entry = this.#enterNow(key, limits);
+    if (entry) {
+      add(entry.crew, entry.lane);
       return undefined;
     }
     const entering = this.#renew(key, handles, limits, add, this.#lastEntering);
@@ -109,6 +114,11 @@ export class Crews {
     const done = () => this.#entering.delete(entering);
     entering.then(done, done);
     return entering;
+  }
+
+  /** Where calls of `apply()` that can enter at once stand in line. */
+  enterLane(handles: LifecycleHandles, limits: Limits): ApplyLane | undefined {
+    return this.#enterNow(this.#key(handles), limits)?.lane;
   }
 
   /** A call has ended: without `keepAlive` its workers stop. */
@@ -175,14 +185,17 @@ export class Crews {
     ];
   }
 
-  #admit(
-    { crew, lane, limits: crewLimits }: Entry,
-    limits: Limits,
-    add: (crew: Crew, lane: ApplyLane) => void,
-  ): void {
+  /** The workers of these settings, if nothing must happen first. */
+  #enterNow(key: CrewKey, limits: Limits): Entry | undefined {
+    const entry = this.#current;
+    if (!entry || this.#entering.size > 0 || !isSame(entry.key, key)) return;
+    return this.#admit(entry, limits);
+  }
+
+  #admit(entry: Entry, { workerExitTimeout }: Limits): Entry {
     // Of several calls the last one tells how long workers may take to end.
-    crewLimits.workerExitTimeout = limits.workerExitTimeout;
-    add(crew, lane);
+    entry.limits.workerExitTimeout = workerExitTimeout;
+    return entry;
   }
 
   async #renew(
@@ -202,7 +215,8 @@ export class Crews {
       throw new PoolTerminatedError("The pool was terminated");
     }
     this.#current ??= this.#create(key, handles);
-    this.#admit(this.#current, limits, add);
+    const { crew, lane } = this.#admit(this.#current, limits);
+    add(crew, lane);
   }
 
   /** Stops stale workers, or lets them finish what others wait for. */
@@ -221,6 +235,7 @@ export class Crews {
     const { nJobs, preload } = this.#settings;
     const [sharedObjects, passWorkerId, useWorkerState] = key;
     const { codec } = this.#starter;
+    checkUnmarked(sharedObjects, "sharedObjects");
     const limits: CrewLimits = {
       workerExitTimeout: undefined,
       idleTimeout: this.#settings.idleTimeout,
@@ -246,14 +261,12 @@ export class Crews {
       this.#starter,
       this.records,
     );
-    const lane = new ApplyLane(nJobs, {
-      onBusy: (source: TaskSource) => crew.add(source),
-      onIdle: (source: TaskSource) => crew.remove(source),
-    });
+    const lane = new ApplyLane(nJobs, crew, codec.moves);
     return { key, limits, crew, lane };
   }
 }
 
 function isSame(a: CrewKey, b: CrewKey): boolean {
-  return a.every((value, index) => Object.is(value, b[index]));
+  for (let i = 0; i < a.length; i++) if (!Object.is(a[i], b[i])) return false;
+  return true;
 }

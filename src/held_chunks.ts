@@ -1,5 +1,5 @@
 import { refuseChunk } from "./refuse_chunk.ts";
-import { leadOn } from "./task_errors.ts";
+import { leadOn, movedError } from "./task_errors.ts";
 import { type Chunk, partOf, restOf } from "./task_source.ts";
 import { timeoutError } from "./timeouts.ts";
 import { Watchdog } from "./watchdog.ts";
@@ -16,6 +16,8 @@ import {
 } from "./wire/control.ts";
 import type { PackedError } from "./wire/errors.ts";
 import type { FromWorker, RESULTS } from "./wire/messages.ts";
+import { UntoldWatch } from "./untold_watch.ts";
+import { UntoldResults } from "./wire/untold.ts";
 import type { WorkerLink } from "./worker_link.ts";
 
 /** Chunks that a worker holds: one to run, one so that it never waits. */
@@ -47,6 +49,8 @@ export class HeldChunks {
   readonly #isWatched: boolean;
   readonly #events: HolderEvents;
   readonly #watchdog: Watchdog;
+  readonly #untold: UntoldResults;
+  readonly #untoldWatch = new UntoldWatch(() => this.#fetchAll());
   /** Those that have been sent and not ended, oldest first. */
   readonly #chunks = new Map<number, Chunk>();
   /** Tasks in these chunks. */
@@ -68,6 +72,7 @@ export class HeldChunks {
     this.#isWatched = isWatched;
     this.#events = events;
     this.#watchdog = new Watchdog(link.control);
+    this.#untold = new UntoldResults(link.control);
   }
 
   /** The number of chunks. */
@@ -127,12 +132,13 @@ export class HeldChunks {
     this.#lifetimeTasks += chunk.elements.length;
     this.#lifespan = chunk.limits.workerLifespan ?? Infinity;
     if (this.#isWatched) this.#watch(sequence, chunk);
+    if (mayHaveUntold(chunk)) this.#untoldWatch.start();
   }
 
   /** Takes back the last chunk that the worker has not begun. */
   takeBack(): Chunk | undefined {
     for (const [sequence, chunk] of [...this.#chunks].reverse()) {
-      if (chunk.workerId !== undefined) continue;
+      if (chunk.workerId !== undefined || chunk.moves) continue;
       // To be dropped, not to be given to another worker.
       if (!chunk.source.wants(chunk)) continue;
       if (!revoke(this.#link.control, sequence)) {
@@ -201,23 +207,60 @@ export class HeldChunks {
     );
     const results = this.#link.codec.unpackList(payload);
     const { source, elements } = chunk;
-    if (results.length > 0) {
-      if (end === undefined || chunk.reported) {
-        chunk.reported ??= new Uint8Array(elements.length);
-        chunk.reported.fill(1, offset, offset + results.length);
-      }
-      if (source.wants(chunk)) {
-        source.addResults(chunk, offset, results, failures);
-      }
-    }
+    this.#addNew(chunk, offset, results, failures, end !== undefined);
     if (end === undefined) return this.#events.onProgress();
     // The worker may have been told to leave the rest.
     const { begun } = progressOf(this.#link.control, sequence);
     if (begun < elements.length && source.wants(chunk)) {
-      source.putBack(restOf(chunk, begun));
+      this.#putBack(restOf(chunk, begun));
     }
     source.endChunk(chunk, end.elapsed);
     this.#remove(sequence);
+  }
+
+  /** Passes results on, less those that have been fetched before. */
+  #addNew(
+    chunk: Chunk,
+    offset: number,
+    results: ArrayLike<unknown>,
+    failures: Map<number, unknown> | undefined,
+    isLast: boolean,
+  ): void {
+    const { source, elements, reported } = chunk;
+    const end = offset + results.length;
+    let first = offset;
+    while (first < end && reported?.[first]) first++;
+    if (first === end) return;
+    if (!isLast || reported) {
+      chunk.reported ??= new Uint8Array(elements.length);
+      chunk.reported.fill(1, first, end);
+    }
+    if (!source.wants(chunk)) return;
+    const rest = first === offset
+      ? results
+      : Array.prototype.slice.call(results, first - offset);
+    source.addResults(chunk, first, rest, failures);
+  }
+
+  /** Fetches what the worker has computed and, being busy, not told. */
+  #fetchUntold(sequence: number, chunk: Chunk): void {
+    if (!mayHaveUntold(chunk) || !hasBegun(this.#link.control, sequence)) {
+      return;
+    }
+    const untold = this.#untold.fetch(sequence);
+    if (!untold) return;
+    const { first, results } = untold;
+    this.#addNew(chunk, first, results, undefined, false);
+  }
+
+  /** Whether there may be more later. */
+  #fetchAll(): boolean {
+    let mayBeMore = false;
+    for (const [sequence, chunk] of [...this.#chunks]) {
+      mayBeMore ||= mayHaveUntold(chunk);
+      this.#fetchUntold(sequence, chunk);
+    }
+    return mayBeMore;
   }
 
   /** A task has failed, and with it its chunk. */
@@ -252,6 +295,7 @@ export class HeldChunks {
   /** Nothing that comes from the worker counts any more. */
   leave(): void {
     this.#watchdog.stop();
+    this.#untoldWatch.stop();
     // A thread that cannot be stopped shall at least begin nothing more.
     for (const sequence of this.#chunks.keys()) {
       if (!revoke(this.#link.control, sequence)) {
@@ -284,6 +328,7 @@ export class HeldChunks {
   }
 
   #loseOne(sequence: number, chunk: Chunk, errorOf: () => unknown): void {
+    this.#fetchUntold(sequence, chunk);
     const { source, elements, reported } = chunk;
     const begun = hasBegun(this.#link.control, sequence)
       ? progressOf(this.#link.control, sequence).begun
@@ -293,7 +338,17 @@ export class HeldChunks {
       source.failTask(chunk, i, leadOn(errorOf(), this.#workerId, chunk, i));
     }
     if (begun < elements.length && source.wants(chunk)) {
-      source.putBack(restOf(chunk, begun));
+      this.#putBack(restOf(chunk, begun));
+    }
+  }
+
+  /** Lets other workers have what this one has not begun. */
+  #putBack(rest: Chunk): void {
+    if (!rest.moves) return rest.source.putBack(rest);
+    for (let i = 0; i < rest.elements.length; i++) {
+      if (!rest.source.wants(rest)) return;
+      const error = movedError(this.#workerId);
+      rest.source.failTask(rest, i, leadOn(error, this.#workerId, rest, i));
     }
   }
 
@@ -353,6 +408,7 @@ export class HeldChunks {
     const errorOf = () => timeoutError("task", timeout, this.#workerId);
     if (chunk.mode.concurrency === 1) {
       if (chunk.mode.isolated) {
+        this.#fetchUntold(sequence, chunk);
         // Results that are on their way must not go with the worker.
         for (let i = 0; i < begun - 1; i++) if (!chunk.reported?.[i]) return;
       }
@@ -372,7 +428,11 @@ export class HeldChunks {
 }
 
 /** Whether tasks of the chunk may be taken back while it runs. */
-function isDivisible({ mode, elements, workerId }: Chunk): boolean {
-  return elements.length > 1 && mode.concurrency === 1 && mode.isolated &&
-    workerId === undefined;
+function isDivisible(chunk: Chunk): boolean {
+  return mayHaveUntold(chunk) && chunk.workerId === undefined && !chunk.moves;
+}
+
+/** Whether results may be there that the worker has not told: see untold.ts. */
+function mayHaveUntold({ mode, elements }: Chunk): boolean {
+  return elements.length > 1 && mode.concurrency === 1 && mode.isolated;
 }

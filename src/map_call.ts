@@ -13,6 +13,7 @@ import {
   timing,
 } from "./task_source.ts";
 import type { ChunkMode } from "./wire/messages.ts";
+import { holdsMarked } from "./wire/transfer.ts";
 
 /** What a call of the map family was asked to do. */
 export interface MapRequest {
@@ -249,6 +250,7 @@ export class MapCall implements TaskSource, IteratedCall {
       entries: undefined,
       first: this.#read,
       workerId: ordered ? this.#chunks % nJobs : undefined,
+      moves: this.#request.crews.moves && holdsMarked(elements),
       reported: undefined,
     };
     this.#chunks++;

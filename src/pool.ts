@@ -273,14 +273,18 @@ export class WorkerPool<
     args: A,
     options?: ApplyOptions<LeadingParameters<Shared, PassId, UseState>>,
   ): Promise<Awaited<R>>;
-  async apply<R>(
+  apply<R>(
     task: (...args: never) => R,
     args: unknown[] = [],
     options: ApplyOptions<never> = NO_OPTIONS,
   ): Promise<Awaited<R>> {
-    const caller = captureCaller(this.apply);
-    return await this.#calls.submit(task, args, options, caller)
-      .promise as Awaited<R>;
+    // An asynchronous function would make one promise more.
+    try {
+      return this.#calls.submit(task, args, options, this.apply)
+        .promise as Promise<Awaited<R>>;
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /**
@@ -303,13 +307,8 @@ export class WorkerPool<
     args: unknown[] = [],
     options: ApplyOptions<never> = NO_OPTIONS,
   ): AsyncResult<Awaited<R>> {
-    const caller = captureCaller(this.applyAsync);
-    const call = this.#calls.submit(task, args, options, caller);
-    return new AsyncResult(
-      call.promise as Promise<Awaited<R>>,
-      () =>
-        call.cancel(new DOMException("The task was cancelled", "AbortError")),
-    );
+    const call = this.#calls.submit(task, args, options, this.applyAsync);
+    return new AsyncResult<Awaited<R>>(call);
   }
 
   /** Starts all workers ahead of need. Resolves when they can run tasks. */

@@ -13,12 +13,19 @@ export class Scheduler {
   readonly #idle = new Set<PoolWorker>();
   /** Workers that hold some and take more. */
   readonly #willing = new Set<PoolWorker>();
+  /** The worker that got a chunk last. */
+  #lastFed: PoolWorker | undefined;
   /** Workers of whose load others could take some. */
   readonly #loaded = new Set<PoolWorker>();
 
   /** Whether there are sources. */
   get hasSources(): boolean {
     return this.#sources.size > 0;
+  }
+
+  /** Whether there are workers that take a chunk. */
+  get hasTakers(): boolean {
+    return this.#idle.size > 0 || this.#willing.size > 0;
   }
 
   /** Whether nothing runs and nothing can, unless results are taken. */
@@ -55,6 +62,7 @@ export class Scheduler {
     this.#idle.delete(worker);
     this.#willing.delete(worker);
     this.#loaded.delete(worker);
+    if (this.#lastFed === worker) this.#lastFed = undefined;
   }
 
   /** Whether a chunk could be handed out at once. */
@@ -65,17 +73,23 @@ export class Scheduler {
 
   /** Hands out what there is. */
   assign(): void {
+    // Calls one after the other: its thread is still awake, its code is hot.
+    const last = this.#lastFed;
+    if (last && this.#idle.has(last)) this.#feedAll([last]);
     this.#feedAll(this.#idle);
-    this.#feedAll(this.#willing);
+    this.#feedAll(this.#willing, true);
     this.#rebalance();
   }
 
-  #feedAll(workers: Set<PoolWorker>): void {
+  #feedAll(workers: Iterable<PoolWorker>, isAhead = false): void {
     // A set is read in the order of additions, also while it changes: a
     // worker that takes more than one chunk comes again after the others.
     for (const worker of workers) {
       const chunk = this.#next(worker.id);
-      if (chunk) {
+      if (chunk && isAhead && chunk.moves) {
+        // It could not be taken back, should the worker turn out slow.
+        return chunk.source.putBack(chunk);
+      } else if (chunk) {
         this.#send(worker, chunk);
       } else if (!this.#hasOrdered()) {
         // What one worker cannot get, no other can.
@@ -105,6 +119,7 @@ export class Scheduler {
   #send(worker: PoolWorker, chunk: Chunk): void {
     // To the end of the line, should it take more.
     this.#willing.delete(worker);
+    this.#lastFed = worker;
     worker.send(chunk);
     this.update(worker);
   }

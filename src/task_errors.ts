@@ -30,6 +30,17 @@ export function leadOn(
   return error;
 }
 
+/** The error for a task that no other worker can run. */
+export function movedError(workerId: number): Error {
+  return withoutFrames(
+    new WorkerDiedError(
+      `Worker ${workerId} ended before the task began, and transfer() had ` +
+        "moved its arguments there",
+      { workerId },
+    ),
+  );
+}
+
 /** The error for tasks of a worker that is gone. */
 export function deathError(workerId: number, end: WorkerEnd): Error {
   const { exitCode, signal, error, stderr } = end;

@@ -25,6 +25,8 @@ export interface Chunk {
   readonly first: number;
   /** The worker that must run the chunk, where tasks are ordered. */
   readonly workerId: number | undefined;
+  /** Whether elements hold what is moved to the worker: it cannot be sent again. */
+  readonly moves: boolean;
   /** Marks the tasks whose results have arrived, once there are some. */
   reported: Uint8Array | undefined;
 }

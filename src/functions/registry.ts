@@ -1,6 +1,7 @@
 import type { FunctionDefinition } from "../wire/messages.ts";
 import type { Codec } from "../wire/codec.ts";
-import type { Caller } from "./caller.ts";
+import { checkUnmarked } from "../wire/transfer.ts";
+import { type Caller, RecentCaller } from "./caller.ts";
 import { rewriteImports, usesImports } from "./imports.ts";
 import { referenceOf } from "./reference.ts";
 import { checkClosure } from "./revive.ts";
@@ -15,6 +16,8 @@ export interface FunctionHandle {
   readonly definition: FunctionDefinition;
   /** Whether workers may forget it when the call that uses it has ended. */
   readonly temporary: boolean;
+  /** Who called with it last. */
+  readonly recentCaller: RecentCaller;
 }
 
 /** Functions sent by value that are remembered between calls. */
@@ -57,24 +60,47 @@ export class FunctionRegistry {
     caller: Caller,
     closure?: object,
   ): FunctionHandle {
-    if (typeof fn !== "function") functionText(fn as Callable, label);
+    if (closure === undefined) {
+      return this.callerlessHandleOf(fn, label) ??
+        this.#importing(fn as Callable, label, caller);
+    }
+    if (typeof fn !== "function") functionText(fn, label);
     const reference = referenceOf(fn as Callable);
-    if (closure !== undefined) {
-      if (reference) {
-        throw new TypeError(
-          `Cannot give a 'closure' to '${reference.name}' as only functions ` +
-            `sent by value have one, and it is a reference`,
-        );
-      }
-      checkClosure(closure);
+    if (reference) {
+      throw new TypeError(
+        `Cannot give a 'closure' to '${reference.name}' as only functions ` +
+          `sent by value have one, and it is a reference`,
+      );
     }
+    checkClosure(closure);
+    return this.#enclosed(fn as Callable, label, caller, closure);
+  }
+
+  /**
+   * The handle of a function that has no closure, unless it depends on who
+   * called: that is where it imports from.
+   *
+   * @throws {TypeError} If the function cannot be sent.
+   */
+  callerlessHandleOf(fn: unknown, label: string): FunctionHandle | undefined {
+    if (typeof fn !== "function") {
+      functionText(fn, label);
+      return undefined;
+    }
+    const known = this.#known.get(fn);
+    if (known) return known;
+    const reference = referenceOf(fn);
     if (reference && !(this.#inThread && reference.kind === "task")) {
-      return this.#reference(reference);
+      const handle = this.#reference(reference);
+      this.#known.set(fn, handle);
+      return handle;
     }
-    if (this.#inThread && closure === undefined) {
-      return this.#direct(fn as Callable, label);
-    }
-    return this.#byValue(fn as Callable, label, caller, closure);
+    if (this.#inThread) return this.#direct(fn, label);
+    const text = rewriteImports(functionText(fn, label));
+    if (usesImports(text)) return undefined;
+    const handle = this.#text(fn.name, text, undefined);
+    this.#known.set(fn, handle);
+    return handle;
   }
 
   /** The same handle each time: workers depend on which function it is. */
@@ -99,38 +125,36 @@ export class FunctionRegistry {
     return handle;
   }
 
-  #byValue(
+  /** One whose `import()` calls resolve as in the module that called. */
+  #importing(fn: Callable, label: string, caller: Caller): FunctionHandle {
+    const text = rewriteImports(functionText(fn, label));
+    return this.#text(fn.name, text, caller.url);
+  }
+
+  #text(name: string, text: string, base: string | undefined): FunctionHandle {
+    const key = `${base} ${name} ${text}`;
+    let handle = this.#texts.get(key);
+    if (!handle) {
+      handle = this.#create({
+        kind: "text",
+        name,
+        text,
+        base,
+        closure: undefined,
+        closureTexts: {},
+      }, false);
+      this.#remember(key, handle);
+    }
+    return handle;
+  }
+
+  #enclosed(
     fn: Callable,
     label: string,
     caller: Caller,
-    closure: object | undefined,
+    closure: object,
   ): FunctionHandle {
-    if (closure === undefined) {
-      const known = this.#known.get(fn);
-      if (known) return known;
-    }
-    const source = functionText(fn, label);
-    const text = rewriteImports(source);
-    // Only import() needs to know the module, and finding it takes time.
-    const base = usesImports(text) ? caller.url : undefined;
-    const { name } = fn;
-    if (closure === undefined) {
-      const key = `${base} ${name} ${text}`;
-      let handle = this.#texts.get(key);
-      if (!handle) {
-        handle = this.#create({
-          kind: "text",
-          name,
-          text,
-          base,
-          closure: undefined,
-          closureTexts: {},
-        }, false);
-        this.#remember(key, handle);
-      }
-      if (base === undefined) this.#known.set(fn, handle);
-      return handle;
-    }
+    const text = rewriteImports(functionText(fn, label));
     const values: Record<string, unknown> = {};
     const closureTexts: Record<string, string> = {};
     for (const [key, value] of Object.entries(closure)) {
@@ -142,11 +166,12 @@ export class FunctionRegistry {
         values[key] = value;
       }
     }
+    checkUnmarked(values, "closure");
     return this.#create({
       kind: "text",
-      name,
+      name: fn.name,
       text,
-      base: base ?? caller.url,
+      base: caller.url,
       closure: this.#codec.pack(values, "'closure'"),
       closureTexts,
     }, true);
@@ -161,6 +186,7 @@ export class FunctionRegistry {
   }
 
   #create(definition: FunctionDefinition, temporary: boolean): FunctionHandle {
-    return { id: this.#nextId++, definition, temporary };
+    const recentCaller = new RecentCaller();
+    return { id: this.#nextId++, definition, temporary, recentCaller };
   }
 }

@@ -204,8 +204,12 @@ export const node: Runtime = {
 
 // --- worker ---
 
+let parentPort: NodePort | undefined;
+
 function port(): NodePort {
-  return builtin<WorkerThreads>("node:worker_threads").parentPort;
+  // Kept, as it is asked for with each message.
+  parentPort ??= builtin<WorkerThreads>("node:worker_threads").parentPort;
+  return parentPort;
 }
 
 /** The inside of a Node worker thread. */

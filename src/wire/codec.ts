@@ -11,6 +11,8 @@ import { pack, type Packed, unpack, type What } from "./values.ts";
 
 /** How values become what a message can hold, and back. */
 export interface Codec {
+  /** Whether what transfer() has marked is moved. */
+  readonly moves: boolean;
   pack(value: unknown, what: string): Packed;
   unpack(packed: Packed): unknown;
   packList(elements: ArrayLike<unknown>): {
@@ -29,6 +31,7 @@ export interface Codec {
 
 function createCodec(carrier: Carrier): Codec {
   return {
+    moves: carrier.moves,
     pack: (value, what) => pack(value, what, carrier),
     unpack,
     packList: (elements) => packList(elements, false, carrier),
@@ -53,6 +56,7 @@ function same(value: unknown): never {
 
 /** For a worker in the same thread: values pass by reference. */
 export const referenceCodec: Codec = {
+  moves: false,
   pack: same,
   unpack: same,
   packList: (elements) => ({ payload: same(elements), transfer: [] }),

@@ -26,14 +26,23 @@
 
 import { allocate } from "../shared/memory.ts";
 
+/** Results that can be put down and not told. */
+export const UNTOLD_CAPACITY = 1024;
+
 /** Chunks that a worker can hold at most. */
 export const SLOTS = 1024;
 
 /** The word after all slots: what the worker is at, if not at a task. */
 const PHASE_WORD = SLOTS * 2;
 
+/** The tasks of the chunk at hand whose results have been told. */
+export const TOLD_WORD = PHASE_WORD + 1;
+
+/** Where the results that have not been told begin: see untold.ts. */
+export const RESULTS_OFFSET = (TOLD_WORD + 1) * 4;
+
 /** The number of words. */
-const WORDS = SLOTS * 2 + 1;
+const WORDS = RESULTS_OFFSET / 4 + UNTOLD_CAPACITY * 2;
 
 /** The phase of a worker that runs tasks, or nothing. */
 export const RUNNING = 0;

@@ -20,6 +20,7 @@ import {
   stepOf,
   type What,
 } from "./refusal.ts";
+import { isMarked } from "./transfer.ts";
 
 /** Errors inside errors that are recorded with all their fields. */
 const MAX_ERROR_DEPTH = 16;
@@ -75,6 +76,7 @@ export class Copier {
       case "shareable":
         return this.#copyShareable(value as Shareable);
       case "refused":
+        if (this.#carrier.moves && isMarked(value)) return value;
         throw refusalOf(value);
     }
     // Its prototype may have been changed.

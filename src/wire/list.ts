@@ -1,5 +1,6 @@
 import type { Carrier } from "./carrier.ts";
 import { canClone } from "./copy.ts";
+import { takeMarked } from "./transfer.ts";
 import {
   explainCloneFailure,
   pack,
@@ -38,7 +39,9 @@ export function packList(
   const packed = pack(array, (index) => `element ${index}`, carrier);
   // Few lists hold errors: the others do without a wrapper.
   const payload = packed.records ? packed : packed.value as unknown[];
-  return { payload, transfer: [] };
+  const moved = carrier?.moves === false ? [] : takeMarked(array);
+  // Ports and streams go the way of buffers.
+  return { payload, transfer: moved as ArrayBuffer[] };
 }
 
 /** The list that has been packed. */

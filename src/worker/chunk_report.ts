@@ -1,6 +1,10 @@
 import type { WorkerInsightsDelta } from "../insights/worker_meter.ts";
 import type { Codec } from "../wire/codec.ts";
-import { type ControlBlock, endTasks } from "../wire/control.ts";
+import {
+  type ControlBlock,
+  endTasks,
+  UNTOLD_CAPACITY,
+} from "../wire/control.ts";
 import type { PackedError } from "../wire/errors.ts";
 import {
   FAILED,
@@ -8,7 +12,12 @@ import {
   type FromWorker,
   RESULTS,
 } from "../wire/messages.ts";
+import type { UntoldResults } from "../wire/untold.ts";
 import { explainCloneFailure } from "../wire/values.ts";
+
+const { setImmediate } = globalThis as unknown as {
+  setImmediate(callback: () => void): void;
+};
 
 /** Sends a message to the owner. */
 export type Post = (message: FromWorker, transfer?: ArrayBuffer[]) => void;
@@ -18,6 +27,8 @@ export interface ReportSetup {
   sequence: number;
   /** Whether each task stands for itself. */
   isolated: boolean;
+  /** Where results wait to be told together, if they may. */
+  untold: UntoldResults | undefined;
   control: ControlBlock;
   codec: Codec;
   packError: (error: unknown) => PackedError;
@@ -35,20 +46,28 @@ export class ChunkReport {
   /** Index of the first of them. */
   #first = 0;
   #failures: Failure[] = [];
+  /** Whether the owner could not fetch all of them. */
+  #isUrgent = false;
+  /** Whether they will be told when the worker comes to rest. */
+  #isFlushing = false;
 
   constructor(setup: ReportSetup) {
     this.#setup = setup;
+    setup.untold?.setTold(0);
   }
 
   /** The result of the next task. */
   add(result: unknown): void {
-    this.#results.push(result);
+    const { untold } = this.#setup;
+    const index = this.#first + this.#results.push(result) - 1;
+    if (!untold?.put(index, result)) this.#isUrgent = true;
   }
 
   /** The error of the next task, which has the index. */
   addFailure(index: number, error: unknown): void {
     this.#results.push(undefined);
     this.#failures.push([index, this.#setup.packError(error)]);
+    this.#isUrgent = true;
   }
 
   /** The next task is the one at the index. */
@@ -68,6 +87,23 @@ export class ChunkReport {
     if (this.#results.length > 0) this.#tell(false);
   }
 
+  /** Tells what must not wait while the next task runs. */
+  flushUrgent(): void {
+    if (this.#isUrgent || this.#results.length === UNTOLD_CAPACITY) {
+      this.flush();
+    }
+  }
+
+  /** Tells what has not been told, unless it has been when others may run. */
+  flushSoon(): void {
+    if (this.#isFlushing || this.#results.length === 0) return;
+    this.#isFlushing = true;
+    setImmediate(() => {
+      this.#isFlushing = false;
+      this.flush();
+    });
+  }
+
   /** Tells the rest: no more tasks of the chunk will run. */
   finish(): void {
     endTasks(this.#setup.control, this.#setup.sequence);
@@ -81,11 +117,13 @@ export class ChunkReport {
     this.#first += results.length;
     this.#results = [];
     this.#failures = [];
+    this.#isUrgent = false;
     try {
       this.#send(first, results, failures, final);
     } catch {
       this.#tellOneByOne(first, results, failures, final);
     }
+    if (!final) this.#setup.untold?.setTold(this.#first);
   }
 
   /** Some result cannot be sent: finds out which. */

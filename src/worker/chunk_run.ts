@@ -31,6 +31,9 @@ export interface RunSetup {
 /** How long synchronous tasks may keep timers and messages waiting, in ms. */
 const YIELD_INTERVAL = 8;
 
+/** How long results may wait to be told together, in ms. */
+const FLUSH_INTERVAL = 1;
+
 /** Tasks that take less than this together are quick, in ms. */
 const QUICK = 0.05;
 
@@ -56,12 +59,13 @@ export async function runInOrder(setup: RunSetup): Promise<void> {
   const count = elements.length;
   let lastLook = performance.now();
   let lastYield = lastLook;
+  let lastFlush = lastLook;
   let stride = meter?.beginTasks(elements, setup.functionId) ?? 1;
   let untilLook = stride;
   let i = 0;
   for (; i < count; i++) {
     if (isolated) {
-      report.flush();
+      report.flushUrgent();
       // A result must not get lost when the next task ends the worker.
       const leaving = drained();
       if (leaving) await leaving;
@@ -71,7 +75,11 @@ export async function runInOrder(setup: RunSetup): Promise<void> {
     let now: number | undefined;
     try {
       const result = timesItself ? runTimed(setup, i) : task(elements[i]);
-      const value = isThenable(result) ? await result : result;
+      let value = result;
+      if (isThenable(result)) {
+        if (isolated) report.flushSoon();
+        value = await result;
+      }
       // Quick tasks need not pay for the clock.
       if (--untilLook === 0) {
         now = performance.now();
@@ -92,6 +100,10 @@ export async function runInOrder(setup: RunSetup): Promise<void> {
       now ??= performance.now();
     }
     if (now === undefined) continue;
+    if (isolated && now - lastFlush > FLUSH_INTERVAL) {
+      report.flush();
+      lastFlush = now;
+    }
     stride = meter?.look(i + 1, now) ??
       (now - lastLook < QUICK ? Math.min(stride * 2, MAX_STRIDE) : 1);
     untilLook = stride;

@@ -13,6 +13,7 @@ import {
   skipRest,
 } from "../wire/control.ts";
 import type { PackedError } from "../wire/errors.ts";
+import { UntoldResults } from "../wire/untold.ts";
 import { explainCloneFailure, type Packed } from "../wire/values.ts";
 import {
   CHUNK,
@@ -83,6 +84,7 @@ export class Runner {
   readonly #leading: unknown[] = [];
   readonly #functions = new Map<number, KnownFunction>();
   readonly #gate = new Gate();
+  readonly #untold: UntoldResults;
   readonly #queue: QueuedChunk[] = [];
   #current: ChunkReport | undefined;
   readonly #meter: WorkerMeter | undefined;
@@ -97,6 +99,7 @@ export class Runner {
   constructor(setup: WorkerSetup, host: RunnerHost) {
     this.#setup = setup;
     this.#host = host;
+    this.#untold = new UntoldResults(setup.control);
     if (setup.passWorkerId) this.#leading.push(setup.workerId);
     if (setup.sharedObjects) {
       this.#leading.push(host.codec.unpack(setup.sharedObjects.packed));
@@ -202,6 +205,10 @@ export class Runner {
     const report = new ChunkReport({
       sequence,
       isolated,
+      // The owner could not fetch them where it does not see the words.
+      untold: isolated && mode.concurrency === 1 && !announcer
+        ? this.#untold
+        : undefined,
       control,
       codec,
       packError: (error) => codec.packError(explain(known.definition, error)),
