@@ -22,6 +22,8 @@ export interface MapRequest {
   caller: Caller;
   input: Iterable<unknown> | AsyncIterable<unknown>;
   isAsync: boolean;
+  /** The number of tasks, where it is known. */
+  length: number | undefined;
   /** The most tasks to read. */
   limit: number;
   sizer: ChunkSizer;
@@ -81,12 +83,13 @@ export class MapCall implements TaskSource, IteratedCall {
 
   /** Starts the call. */
   begin(): void {
-    const { signal, crews, handles, limits, track } = this.#request;
+    const { signal, crews, handles, limits, track, length } = this.#request;
     this.#progress = track?.();
     if (signal?.aborted) return this.#onAbort();
     signal?.addEventListener("abort", this.#onAbort, { once: true });
     crews.enter(handles, limits, (crew) => {
       if (this.#hasEnded) return;
+      if (length !== undefined) this.#collector.expect?.(length);
       this.#crew = crew;
       crew.add(this);
       this.#readOn();

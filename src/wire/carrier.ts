@@ -5,6 +5,8 @@ import type { MemoryRecord, ViewRecord } from "./records.ts";
 
 /** What becomes of values that hold no others, such as buffers. */
 export interface Carrier {
+  /** Whether buffers are given away rather than copied. */
+  readonly transfers: boolean;
   /** Whether messages carry the value faithfully, so that it may stay. */
   carries(leaf: object): boolean;
   /**
@@ -19,6 +21,7 @@ export interface Carrier {
 
 /** Messages between threads, by the structured clone algorithm. */
 export const threadCarrier: Carrier = {
+  transfers: true,
   carries: () => true,
   record: (leaf) => {
     throw refusalOf(leaf);
@@ -32,6 +35,7 @@ const UNSERIALIZABLE = /^(?:CryptoKey|WebAssembly\..*)$/;
  * view on a part of a buffer, or of two views on one.
  */
 export const processCarrier: Carrier = {
+  transfers: false,
   carries: (leaf) =>
     !ArrayBuffer.isView(leaf) && !/^Shared|^Crypto|^Web/.test(tagOf(leaf)),
   record(leaf, copy) {

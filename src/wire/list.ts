@@ -1,5 +1,6 @@
-import type { Carrier } from "./carrier.ts";
+import { type Carrier, threadCarrier } from "./carrier.ts";
 import { canClone } from "./copy.ts";
+import { takeNumbers } from "./number_buffers.ts";
 import {
   explainCloneFailure,
   pack,
@@ -21,16 +22,17 @@ const MIN_NUMBERS = 64;
  * Makes of a list what can be sent. Throws a DataCloneError when an element
  * cannot.
  *
- * @param isFresh Whether a `Float64Array` is nobody else's, to be given away.
+ * @param isFresh Whether a `Float64Array` may be given away, with the buffer
+ * that it begins.
  */
 export function packList(
   elements: ArrayLike<unknown>,
   isFresh: boolean = false,
-  carrier?: Carrier,
+  carrier: Carrier = threadCarrier,
 ): { payload: ListPayload; transfer: ArrayBuffer[] } {
-  const numbers = isFresh && isWhole(elements)
+  const numbers = isFresh && ownsBuffer(elements)
     ? elements
-    : copyNumbers(elements);
+    : copyNumbers(elements, carrier);
   if (numbers !== undefined) {
     return { payload: numbers, transfer: [numbers.buffer] };
   }
@@ -72,25 +74,27 @@ export function packEach(
   });
 }
 
-// A part of a buffer, or shared memory, cannot be given away.
-function isWhole(
+// Shared memory cannot be given away.
+function ownsBuffer(
   elements: ArrayLike<unknown>,
 ): elements is Float64Array<ArrayBuffer> {
   return elements instanceof Float64Array &&
-    elements.buffer instanceof ArrayBuffer &&
-    elements.byteLength === elements.buffer.byteLength;
+    elements.buffer instanceof ArrayBuffer && elements.byteOffset === 0;
 }
 
 /** The elements in an array of their own, if they are many and all numbers. */
 function copyNumbers(
   elements: ArrayLike<unknown>,
+  { transfers }: Carrier,
 ): Float64Array<ArrayBuffer> | undefined {
   const { length } = elements;
   if (length < MIN_NUMBERS || typeof elements[0] !== "number") return undefined;
+  // What is copied shall have no more than it needs.
+  const numbers = transfers ? takeNumbers(length) : new Float64Array(length);
   if (ArrayBuffer.isView(elements)) {
-    return new Float64Array(elements as unknown as ArrayLike<number>);
+    numbers.set(elements as unknown as ArrayLike<number>);
+    return numbers;
   }
-  const numbers = new Float64Array(length);
   for (let i = 0; i < length; i++) {
     const element = elements[i];
     if (typeof element !== "number") return undefined;
