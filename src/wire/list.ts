@@ -1,4 +1,5 @@
 import { type Carrier, threadCarrier } from "./carrier.ts";
+import { type Columns, packColumns, unpackColumns } from "./columns.ts";
 import { canClone } from "./copy.ts";
 import { takeNumbers } from "./number_buffers.ts";
 import {
@@ -11,9 +12,10 @@ import {
 
 /**
  * The elements of a list as structured clone carries them: numbers in a buffer
- * that is transferred, others as they are or packed together.
+ * that is transferred, records in columns, others as they are or packed
+ * together.
  */
-export type ListPayload = Float64Array | readonly unknown[] | Packed;
+export type ListPayload = Float64Array | Columns | readonly unknown[] | Packed;
 
 /** Fewer numbers than these travel faster in a plain array. */
 const MIN_NUMBERS = 64;
@@ -36,6 +38,8 @@ export function packList(
   if (numbers !== undefined) {
     return { payload: numbers, transfer: [numbers.buffer] };
   }
+  const columns = columnsOf(elements);
+  if (columns !== undefined) return { payload: columns, transfer: [] };
   const array = Array.isArray(elements) ? elements : Array.from(elements);
   const packed = pack(array, (index) => `element ${index}`, carrier);
   // Few lists hold errors: the others do without a wrapper.
@@ -45,8 +49,11 @@ export function packList(
 
 /** The list that has been packed. */
 export function unpackList(payload: ListPayload): ArrayLike<unknown> {
-  return Array.isArray(payload) || ArrayBuffer.isView(payload)
-    ? payload as ArrayLike<unknown>
+  if (Array.isArray(payload) || ArrayBuffer.isView(payload)) {
+    return payload as ArrayLike<unknown>;
+  }
+  return "columns" in payload
+    ? unpackColumns(payload)
     : unpack(payload as Packed) as unknown[];
 }
 
@@ -72,6 +79,15 @@ export function packEach(
       return { error: error as Error };
     }
   });
+}
+
+function columnsOf(elements: ArrayLike<unknown>): Columns | undefined {
+  try {
+    return packColumns(elements);
+  } catch {
+    // A getter has thrown, and will again for who tells which.
+    return undefined;
+  }
 }
 
 // Shared memory cannot be given away.
