@@ -230,6 +230,7 @@ export class IteratorCollector implements Collector {
     if (this.#position === part.length) {
       this.#parts.shift();
       this.#position = 0;
+      if (part instanceof Float64Array) giveNumbers(part);
     }
     this.#call.taken();
     return value;

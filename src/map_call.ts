@@ -57,6 +57,8 @@ export class MapCall implements TaskSource, IteratedCall {
   #read = 0;
   /** Tasks that count for `maxTasksActive`. */
   #active = 0;
+  /** How few these must become until a chunk has room that had none. */
+  #resumeAt = -1;
   /** Tasks that have been read and whose results have not arrived. */
   #unfinished = 0;
   #hasEnded = false;
@@ -192,10 +194,9 @@ export class MapCall implements TaskSource, IteratedCall {
 
   /** A result has been taken. */
   taken(): void {
-    if (!this.#request.countsUntaken) return;
-    this.#active--;
-    if (this.#hasEnded || this.#reader.ended) return;
-    if (this.#room >= this.#wanted) this.#crew!.feed();
+    if (!this.#request.countsUntaken || --this.#active > this.#resumeAt) return;
+    this.#resumeAt = -1;
+    if (!this.#hasEnded && !this.#reader.ended) this.#crew!.feed();
   }
 
   /**
@@ -228,7 +229,10 @@ export class MapCall implements TaskSource, IteratedCall {
   #cut(): Chunk | undefined {
     if (this.#hasEnded) return undefined;
     const wanted = this.#wanted;
-    if (this.#room < wanted) return undefined;
+    if (this.#room < wanted) {
+      this.#resumeAt = this.#maxActive - wanted;
+      return undefined;
+    }
     const { sizer, handle, nJobs, ordered } = this.#request;
     let elements: ArrayLike<unknown>;
     try {
