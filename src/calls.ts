@@ -173,6 +173,7 @@ export class Calls {
       caller,
       input: elements,
       isAsync,
+      length,
       limit: options.iterableLen ?? Infinity,
       sizer: createSizer(options, length, nJobs),
       nJobs,

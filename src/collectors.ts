@@ -1,8 +1,11 @@
 import { type Resolvers, withResolvers } from "./promises.ts";
 import { Queue } from "./queue.ts";
+import { giveNumbers } from "./wire/number_buffers.ts";
 
 /** Where the results of a call go. */
 export interface Collector {
+  /** So many results are to come, unless the input ends earlier. */
+  expect?(count: number): void;
   /** Results of consecutive tasks, the first being task `first`. */
   add(first: number, results: ArrayLike<unknown>): void;
   /** All results have been added. */
@@ -43,14 +46,22 @@ class Sequence {
   }
 }
 
+/** Longer arrays are no longer made in one piece by every engine. */
+const MAX_PREPARED = 1 << 25;
+
 /** Gathers results in an array, for `map` and `mapUnordered`. */
 export class ArrayCollector implements Collector {
-  readonly #sequence: Sequence;
-  readonly #results: unknown[] = [];
+  readonly #ordered: boolean;
+  /** Has its length from the start: growing costs several times as much. */
+  #results: unknown[] | undefined;
+  /** What came before the number of results was known. */
+  #parts: [first: number, part: Part][] = [];
+  /** The number of results that have come. */
+  #count = 0;
   readonly #resolvers: Resolvers<unknown[]> = withResolvers();
 
   constructor(ordered: boolean) {
-    this.#sequence = new Sequence(ordered);
+    this.#ordered = ordered;
   }
 
   /** The results. */
@@ -58,22 +69,43 @@ export class ArrayCollector implements Collector {
     return this.#resolvers.promise;
   }
 
-  add(first: number, results: ArrayLike<unknown>): void {
-    // Results are only ever appended: an array that begins with anything else
-    // than numbers would box each number that comes later.
-    const all = this.#results;
-    this.#sequence.add(first, results, (part) => {
-      for (let i = 0; i < part.length; i++) all.push(part[i]);
-    });
+  expect(count: number): void {
+    if (count <= MAX_PREPARED) this.#results = new Array(count);
+  }
+
+  add(first: number, part: Part): void {
+    const at = this.#ordered ? first : this.#count;
+    this.#count += part.length;
+    if (this.#results) write(this.#results, at, part);
+    else this.#parts.push([at, part]);
   }
 
   finish(): void {
-    this.#resolvers.resolve(this.#results);
+    const results = this.#results ??= new Array(this.#count);
+    for (const [at, part] of this.#parts) write(results, at, part);
+    // There may have been fewer than expected.
+    results.length = this.#count;
+    this.#resolvers.resolve(results);
   }
 
   fail(error: unknown): void {
     this.#resolvers.reject(error);
   }
+}
+
+function write(results: unknown[], at: number, part: Part): void {
+  if (part instanceof Float64Array) return writeNumbers(results, at, part);
+  for (let i = 0; i < part.length; i++) results[at + i] = part[i];
+}
+
+// Engines make a loop fast for few kinds of arrays.
+function writeNumbers(
+  results: unknown[],
+  at: number,
+  part: Float64Array,
+): void {
+  for (let i = 0; i < part.length; i++) results[at + i] = part[i];
+  giveNumbers(part);
 }
 
 /** What an iterator needs of the call whose results it gives. */
@@ -198,6 +230,7 @@ export class IteratorCollector implements Collector {
     if (this.#position === part.length) {
       this.#parts.shift();
       this.#position = 0;
+      if (part instanceof Float64Array) giveNumbers(part);
     }
     this.#call.taken();
     return value;

@@ -214,8 +214,7 @@ export class HeldChunks {
     if (begun < elements.length && source.wants(chunk)) {
       this.#putBack(restOf(chunk, begun));
     }
-    source.endChunk(chunk, end.elapsed);
-    this.#remove(sequence);
+    this.#end(sequence, chunk, end.elapsed);
   }
 
   /** Passes results on, less those that have been fetched before. */
@@ -270,8 +269,7 @@ export class HeldChunks {
     this.#noteTask();
     const error = this.#unpackError(packed, chunk, index);
     chunk.source.failTask(chunk, index, error);
-    chunk.source.endChunk(chunk, 0);
-    this.#remove(sequence);
+    this.#end(sequence, chunk, 0);
   }
 
   /** No task of a chunk can be run. */
@@ -288,8 +286,7 @@ export class HeldChunks {
       return;
     }
     chunk.source.failChunk(chunk, error);
-    chunk.source.endChunk(chunk, 0);
-    this.#remove(sequence);
+    this.#end(sequence, chunk, 0);
   }
 
   /** Nothing that comes from the worker counts any more. */
@@ -361,6 +358,15 @@ export class HeldChunks {
   #giveBack(sequence: number, count: number): void {
     this.#lifetimeTasks -= count;
     this.#remove(sequence);
+  }
+
+  /** The chunk has come to its end. */
+  #end(sequence: number, chunk: Chunk, elapsed: number): void {
+    chunk.source.endChunk(chunk, elapsed);
+    this.#remove(sequence);
+    // A map's former tables are garbage that leads to what it held, and once
+    // they are old no quick collection frees either.
+    chunk.elements = [];
   }
 
   #remove(sequence: number): void {

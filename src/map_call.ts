@@ -23,6 +23,8 @@ export interface MapRequest {
   caller: Caller;
   input: Iterable<unknown> | AsyncIterable<unknown>;
   isAsync: boolean;
+  /** The number of tasks, where it is known. */
+  length: number | undefined;
   /** The most tasks to read. */
   limit: number;
   sizer: ChunkSizer;
@@ -56,6 +58,8 @@ export class MapCall implements TaskSource, IteratedCall {
   #read = 0;
   /** Tasks that count for `maxTasksActive`. */
   #active = 0;
+  /** How few these must become until a chunk has room that had none. */
+  #resumeAt = -1;
   /** Tasks that have been read and whose results have not arrived. */
   #unfinished = 0;
   #hasEnded = false;
@@ -82,12 +86,13 @@ export class MapCall implements TaskSource, IteratedCall {
 
   /** Starts the call. */
   begin(): void {
-    const { signal, crews, handles, limits, track } = this.#request;
+    const { signal, crews, handles, limits, track, length } = this.#request;
     this.#progress = track?.();
     if (signal?.aborted) return this.#onAbort();
     signal?.addEventListener("abort", this.#onAbort, { once: true });
     crews.enter(handles, limits, (crew) => {
       if (this.#hasEnded) return;
+      if (length !== undefined) this.#collector.expect?.(length);
       this.#crew = crew;
       crew.add(this);
       this.#readOn();
@@ -190,10 +195,9 @@ export class MapCall implements TaskSource, IteratedCall {
 
   /** A result has been taken. */
   taken(): void {
-    if (!this.#request.countsUntaken) return;
-    this.#active--;
-    if (this.#hasEnded || this.#reader.ended) return;
-    if (this.#room >= this.#wanted) this.#crew!.feed();
+    if (!this.#request.countsUntaken || --this.#active > this.#resumeAt) return;
+    this.#resumeAt = -1;
+    if (!this.#hasEnded && !this.#reader.ended) this.#crew!.feed();
   }
 
   /**
@@ -226,7 +230,10 @@ export class MapCall implements TaskSource, IteratedCall {
   #cut(): Chunk | undefined {
     if (this.#hasEnded) return undefined;
     const wanted = this.#wanted;
-    if (this.#room < wanted) return undefined;
+    if (this.#room < wanted) {
+      this.#resumeAt = this.#maxActive - wanted;
+      return undefined;
+    }
     const { sizer, handle, nJobs, ordered } = this.#request;
     let elements: ArrayLike<unknown>;
     try {

@@ -18,7 +18,7 @@ export interface Chunk {
   readonly mode: ChunkMode;
   readonly limits: Limits;
   /** One element a task; kept until the results have arrived. */
-  readonly elements: ArrayLike<unknown>;
+  elements: ArrayLike<unknown>;
   /** What the source keeps with each task, if anything. */
   readonly entries: readonly unknown[] | undefined;
   /** Index of the first task in its source. */

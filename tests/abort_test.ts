@@ -139,6 +139,28 @@ test("WorkerPool.map() rejects at once and starts no further task when its signa
   assert(started[0]! <= 2, `${started[0]} tasks were started`);
 });
 
+test("WorkerPool.map() starts no further task after many quick ones when its signal aborts", async () => {
+  const started = sharedArray(Int32Array, 2);
+  await using pool = new WorkerPool({ nJobs: 1, sharedObjects: started });
+  const controller = new AbortController();
+  const running = pool.map(
+    (started: Int32Array, x: number) => {
+      Atomics.add(started, 0, 1);
+      if (x < 5000) return;
+      Atomics.store(started, 1, 1);
+      Atomics.wait(started, 1, 1, 20);
+    },
+    Float64Array.from({ length: 6000 }, (_, i) => i),
+    { chunkSize: 6000, signal: controller.signal },
+  );
+  await exceeds(started.subarray(1), 0);
+  controller.abort("enough");
+  assertEquals(await reasonOf(running), "enough");
+  const before = started[0]!;
+  await pool.join();
+  assert(started[0]! <= before + 1, `${started[0]! - before} were started`);
+});
+
 test("WorkerPool keeps other calls going when one is aborted", async () => {
   await using pool = new WorkerPool({ nJobs: 2 });
   const controller = new AbortController();

@@ -302,6 +302,30 @@ test("WorkerPool shows the task's frame, worker and arguments, then the caller's
   assertMatch(lines[caller]!, /\bcallPool\b/);
 });
 
+test("WorkerPool shows which of many quick tasks has failed", async () => {
+  await using pool = new WorkerPool({ nJobs: 1 });
+  const inputs: [unknown[] | Float64Array, failing: unknown][] = [
+    [Float64Array.from({ length: 2000 }, (_, i) => i), 1234],
+    [Array.from({ length: 2000 }, (_, i) => i), 1900],
+    [Array.from({ length: 2000 }, (_, i) => `${i}`), "1234"],
+  ];
+  for (const [input, failing] of inputs) {
+    const closure = { failing };
+    const task = (x: unknown) => {
+      if (x === failing) throw new RangeError("this one");
+      return x;
+    };
+    for (const late of [task, async (x: unknown) => await task(x)]) {
+      const error = await assertRejects(
+        () => pool.map(late, input, { chunkSize: 2000, closure: { ...closure, task } }),
+        RangeError,
+      );
+      const note = linesOf(error).find((line) => line.includes("worker 0"))!;
+      assertStringIncludes(note, `(${JSON.stringify(failing)})`);
+    }
+  }
+});
+
 test("WorkerPool shows neither its own frames nor data: URLs in the stack of a failed task", async () => {
   await using pool = new WorkerPool({ nJobs: 2 });
   const failing = [

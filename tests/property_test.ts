@@ -256,3 +256,42 @@ test("chunkTasks() keeps every element, in order, in chunks of the right size", 
     { numRuns: 500 },
   );
 });
+
+/** Makes of a number what the number says, now and then not at once. */
+const change = (x: number) => {
+  const kind = Math.abs(x) % 64;
+  if (kind === 63) return Promise.resolve(x);
+  if (kind === 62) return `${x}`;
+  if (kind === 61) return { then: (f: (value: number) => void) => f(-x) };
+  if (kind === 60) return undefined;
+  return x === 0 ? -x : x / 2;
+};
+
+test("WorkerPool.map() keeps results apart that differ from number to number", async () => {
+  await using pool = new WorkerPool({ nJobs: 2 });
+  const numbers = fc.oneof(
+    fc.integer({ min: -30, max: 30 }),
+    fc.integer({ min: 0, max: 63 }),
+    fc.double(),
+  );
+  const lists = fc.array(numbers, { minLength: 60, maxLength: 3000 });
+  await fc.assert(
+    fc.asyncProperty(
+      lists,
+      fc.constantFrom(1, 70, 1000, 3000),
+      async (list, chunkSize) => {
+        const expected = await Promise.all(list.map(change));
+        const floats = Float64Array.from(list);
+        const runs = await Promise.all([
+          pool.map(change, list, { chunkSize }),
+          pool.map(change, list.values(), { chunkSize }),
+          pool.map(change, floats, { chunkSize }),
+          pool.map(change, list.values()),
+        ]);
+        for (const results of runs) assertEquals(results, expected);
+        assertEquals(Array.from(floats), list);
+      },
+    ),
+    { numRuns: 25 },
+  );
+});

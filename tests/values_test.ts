@@ -9,6 +9,7 @@ import {
 import fc from "fast-check";
 import { test } from "node:test";
 import { runInNewContext } from "node:vm";
+import { giveNumbers, takeNumbers } from "../src/wire/number_buffers.ts";
 import { packEach, packList, unpackList } from "../src/wire/list.ts";
 import {
   explainCloneFailure,
@@ -429,14 +430,32 @@ test("packList() takes the elements of a typed array as numbers", () => {
   assertEquals(Array.from(sendList(bigs)), Array.from(bigs));
 });
 
-test("packList() gives a fresh Float64Array away, but no part of one", () => {
+test("packList() gives a fresh Float64Array away with the buffer that it begins", () => {
   const fresh = new Float64Array(100).fill(1);
   assertStrictEquals(packList(fresh, true).payload, fresh);
   sendList(fresh, true);
   assertEquals(fresh.length, 0);
   const whole = new Float64Array(200).fill(1);
-  sendList(whole.subarray(0, 100), true);
+  sendList(whole.subarray(100), true);
   assertEquals(whole.length, 200);
+  assertEquals(sendList(whole.subarray(0, 100), true).length, 100);
+  assertEquals(whole.length, 0);
+});
+
+test("takeNumbers() takes the buffers that were given, and no others", () => {
+  const given = send(takeNumbers(100));
+  given.fill(7);
+  giveNumbers(given);
+  const taken = takeNumbers(90);
+  assertEquals(taken.length, 90);
+  assertStrictEquals(taken.buffer, given.buffer);
+  assert(takeNumbers(90).buffer !== given.buffer);
+  const parts = new Float64Array(1000);
+  giveNumbers(parts.subarray(0, 64));
+  giveNumbers(parts.subarray(128, 192));
+  giveNumbers(new Float64Array(parts.buffer, 0, 900));
+  assert(takeNumbers(64).buffer !== parts.buffer);
+  assert(takeNumbers(900).buffer !== parts.buffer);
 });
 
 test("packList() keeps what a list holds", () => {

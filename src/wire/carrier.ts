@@ -5,8 +5,8 @@ import type { MemoryRecord, ViewRecord } from "./records.ts";
 
 /** What becomes of values that hold no others, such as buffers. */
 export interface Carrier {
-  /** Whether it can move what transfer() has marked. */
-  readonly moves: boolean;
+  /** Whether buffers can be given away, as transfer() marks them. */
+  readonly transfers: boolean;
   /** Whether messages carry the value faithfully, so that it may stay. */
   carries(leaf: object): boolean;
   /**
@@ -21,7 +21,7 @@ export interface Carrier {
 
 /** Messages between threads, by the structured clone algorithm. */
 export const threadCarrier: Carrier = {
-  moves: true,
+  transfers: true,
   carries: () => true,
   record: (leaf) => {
     throw refusalOf(leaf);
@@ -35,7 +35,7 @@ const UNSERIALIZABLE = /^(?:CryptoKey|WebAssembly\..*)$/;
  * view on a part of a buffer, or of two views on one.
  */
 export const processCarrier: Carrier = {
-  moves: false,
+  transfers: false,
   carries: (leaf) =>
     !ArrayBuffer.isView(leaf) && !/^Shared|^Crypto|^Web/.test(tagOf(leaf)),
   record(leaf, copy) {

@@ -15,11 +15,14 @@ export interface Codec {
   readonly moves: boolean;
   pack(value: unknown, what: string): Packed;
   unpack(packed: Packed): unknown;
-  packList(elements: ArrayLike<unknown>): {
+  /** `isFresh`: whether a `Float64Array` may be given away. */
+  packList(elements: ArrayLike<unknown>, isFresh?: boolean): {
     payload: ListPayload;
     transfer: ArrayBuffer[];
   };
   unpackList(payload: ListPayload): ArrayLike<unknown>;
+  /** Whether what has been unpacked is nobody else's. */
+  readonly copies: boolean;
   /** Packs each element on its own, to find out which cannot be sent. */
   packEach(
     elements: ArrayLike<unknown>,
@@ -31,11 +34,12 @@ export interface Codec {
 
 function createCodec(carrier: Carrier): Codec {
   return {
-    moves: carrier.moves,
+    moves: carrier.transfers,
     pack: (value, what) => pack(value, what, carrier),
     unpack,
-    packList: (elements) => packList(elements, false, carrier),
+    packList: (elements, isFresh) => packList(elements, isFresh, carrier),
     unpackList,
+    copies: true,
     packEach: (elements, what) => packEach(elements, what, carrier),
     packError: (error) => packError(error, carrier),
     unpackError,
@@ -61,6 +65,7 @@ export const referenceCodec: Codec = {
   unpack: same,
   packList: (elements) => ({ payload: same(elements), transfer: [] }),
   unpackList: same,
+  copies: false,
   packEach: (elements) => Array.from(elements, (e) => ({ packed: same(e) })),
   packError: same,
   unpackError: same,

@@ -150,6 +150,23 @@ export function beginTaskLoosely(
   return Atomics.load(control, slot) === word(sequence, TAKEN);
 }
 
+/**
+ * Worker: as `beginTaskLoosely()`, at a tenth of the cost. The engine decides
+ * when it sees what the owner writes, so that one of the others must be called
+ * now and then.
+ */
+export function beginTaskQuickly(
+  control: ControlBlock,
+  sequence: number,
+  index: number,
+): boolean {
+  const slot = slotOf(sequence);
+  control[slot + 1] = (index + 1) * 2;
+  if (control[slot] === word(sequence, TAKEN)) return true;
+  control[slot + 1] = index * 2;
+  return false;
+}
+
 /** Owner: so many tasks have begun, as the worker has told by a message. */
 export function setBegun(
   control: ControlBlock,

@@ -76,7 +76,7 @@ export class Copier {
       case "shareable":
         return this.#copyShareable(value as Shareable);
       case "refused":
-        if (this.#carrier.moves && isMarked(value)) return value;
+        if (this.#carrier.transfers && isMarked(value)) return value;
         throw refusalOf(value);
     }
     // Its prototype may have been changed.

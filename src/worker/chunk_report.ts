@@ -14,6 +14,7 @@ import {
 } from "../wire/messages.ts";
 import type { UntoldResults } from "../wire/untold.ts";
 import { explainCloneFailure } from "../wire/values.ts";
+import { ResultList } from "./result_list.ts";
 
 const { setImmediate } = globalThis as unknown as {
   setImmediate(callback: () => void): void;
@@ -35,6 +36,8 @@ export interface ReportSetup {
   /** What there is to tell of the worker's time, after a chunk of so many ms. */
   takeInsights: (elapsed: number) => WorkerInsightsDelta | undefined;
   post: Post;
+  /** Where results may be put as long as they are numbers. */
+  buffer: Float64Array | undefined;
 }
 
 /** Tells the owner how the tasks of a chunk end. */
@@ -42,7 +45,7 @@ export class ChunkReport {
   readonly #setup: ReportSetup;
   readonly #startedAt = performance.now();
   /** Results of consecutive tasks that have not been told. */
-  #results: unknown[] = [];
+  readonly #results: ResultList;
   /** Index of the first of them. */
   #first = 0;
   #failures: Failure[] = [];
@@ -54,18 +57,34 @@ export class ChunkReport {
   constructor(setup: ReportSetup) {
     this.#setup = setup;
     setup.untold?.setTold(0);
+    this.#results = new ResultList(setup.buffer);
+  }
+
+  /** The index of the next task, if those before it ended one by one. */
+  get next(): number {
+    return this.#first + this.#results.length;
+  }
+
+  /** Where results may be put; undefined once there are others than numbers. */
+  get buffer(): Float64Array | undefined {
+    return this.#results.buffer;
+  }
+
+  /** The buffer now holds the results of so many tasks. */
+  fillTo(count: number): void {
+    this.#results.length = count;
   }
 
   /** The result of the next task. */
   add(result: unknown): void {
-    const { untold } = this.#setup;
-    const index = this.#first + this.#results.push(result) - 1;
-    if (!untold?.put(index, result)) this.#isUrgent = true;
+    const index = this.next;
+    this.#results.add(result);
+    if (!this.#setup.untold?.put(index, result)) this.#isUrgent = true;
   }
 
   /** The error of the next task, which has the index. */
   addFailure(index: number, error: unknown): void {
-    this.#results.push(undefined);
+    this.#results.add(undefined);
     this.#failures.push([index, this.#setup.packError(error)]);
     this.#isUrgent = true;
   }
@@ -112,10 +131,9 @@ export class ChunkReport {
 
   #tell(final: boolean): void {
     const first = this.#first;
-    const results = this.#results;
+    const results = this.#results.take();
     const failures = this.#failures;
     this.#first += results.length;
-    this.#results = [];
     this.#failures = [];
     this.#isUrgent = false;
     try {
@@ -129,7 +147,7 @@ export class ChunkReport {
   /** Some result cannot be sent: finds out which. */
   #tellOneByOne(
     first: number,
-    results: unknown[],
+    results: ArrayLike<unknown>,
     failures: Failure[],
     final: boolean,
   ): void {
@@ -150,12 +168,12 @@ export class ChunkReport {
 
   #send(
     first: number,
-    results: unknown[],
+    results: ArrayLike<unknown>,
     failures: Failure[],
     final: boolean,
   ): void {
     const { sequence, codec, post, takeInsights } = this.#setup;
-    const { payload, transfer } = codec.packList(results);
+    const { payload, transfer } = codec.packList(results, true);
     const elapsed = performance.now() - this.#startedAt;
     const end = final
       ? { elapsed, insights: takeInsights(elapsed) }

@@ -9,6 +9,7 @@ import type { ChunkMode } from "../wire/messages.ts";
 import type { Announcer } from "./announcer.ts";
 import type { ChunkReport } from "./chunk_report.ts";
 import type { Gate } from "./gate.ts";
+import { isThenable, runQuickly } from "./quick_run.ts";
 
 /** A task function with its leading arguments in place. */
 export type BoundTask = (element: unknown) => unknown;
@@ -38,17 +39,11 @@ const FLUSH_INTERVAL = 1;
 const QUICK = 0.05;
 
 /** Tasks between two looks at the clock, at most. */
-const MAX_STRIDE = 64;
+const MAX_STRIDE = 256;
 
 const { setImmediate } = globalThis as unknown as {
   setImmediate(callback: () => void): void;
 };
-
-/** Whether the value must be awaited. */
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return value !== null && typeof value === "object" &&
-    typeof (value as { then?: unknown }).then === "function";
-}
 
 /** Runs the tasks of a chunk one after the other. */
 export async function runInOrder(setup: RunSetup): Promise<void> {
@@ -56,6 +51,7 @@ export async function runInOrder(setup: RunSetup): Promise<void> {
   const { announcer, drained } = setup;
   const { isolated, timesItself, taskTimeout = Infinity } = mode;
   const begin = isolated ? beginTask : beginTaskLoosely;
+  const mayHurry = !isolated && !timesItself && !announcer;
   const count = elements.length;
   let lastLook = performance.now();
   let lastYield = lastLook;
@@ -74,7 +70,14 @@ export async function runInOrder(setup: RunSetup): Promise<void> {
     if (announcer) await announcer.begin(sequence, i, isolated);
     let now: number | undefined;
     try {
-      const result = timesItself ? runTimed(setup, i) : task(elements[i]);
+      let result: unknown;
+      if (mayHurry && untilLook > 1) {
+        result = runQuickly(setup, i, Math.min(i + untilLook, count));
+        untilLook -= report.next - i;
+        i = report.next;
+      } else {
+        result = timesItself ? runTimed(setup, i) : task(elements[i]);
+      }
       let value = result;
       if (isThenable(result)) {
         if (isolated) report.flushSoon();
@@ -91,6 +94,7 @@ export async function runInOrder(setup: RunSetup): Promise<void> {
       report.add(value);
     } catch (error) {
       meter?.addFailure();
+      if (mayHurry) i = report.next;
       if (!isolated) {
         meter?.endTasks(i + 1);
         return report.fail(i, error);

@@ -187,9 +187,11 @@ export class Runner {
   async #runChunk({ message, known }: QueuedChunk): Promise<void> {
     const [, sequence, functionId, mode, elements] = message;
     const { codec, post, finder, announcer, drained } = this.#host;
+    const list = codec.unpackList(elements);
     let task: BoundTask;
     try {
-      task = this.#bind(known.callable ?? await this.#findKnown(known));
+      const callable = known.callable ?? await this.#findKnown(known);
+      task = this.#bind(callable, list);
     } catch (error) {
       post([UNRUNNABLE, sequence, codec.packError(error), "function"]);
       return;
@@ -214,12 +216,16 @@ export class Runner {
       packError: (error) => codec.packError(explain(known.definition, error)),
       takeInsights: (elapsed) => this.#takeInsights(elapsed),
       post,
+      // The meter looks at elements later.
+      buffer: codec.copies && !this.#meter && list instanceof Float64Array
+        ? list
+        : undefined,
     });
     const run: RunSetup = {
       sequence,
       functionId,
       mode,
-      elements: codec.unpackList(elements),
+      elements: list,
       task,
       control,
       workerId,
@@ -330,8 +336,12 @@ export class Runner {
   }
 
   /** The function with its leading arguments; an array gives the others. */
-  #bind(callable: Callable): BoundTask {
+  #bind(callable: Callable, elements: ArrayLike<unknown>): BoundTask {
     const leading = this.#leading;
+    // Numbers need not be looked at.
+    if (leading.length === 0 && elements instanceof Float64Array) {
+      return callable as BoundTask;
+    }
     if (leading.length === 0) {
       return (element) =>
         Array.isArray(element) ? callable(...element) : callable(element);
