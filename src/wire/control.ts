@@ -24,6 +24,7 @@
  * @module
  */
 
+import { COUNTERS, type Counters } from "../insights/counters.ts";
 import { allocate } from "../shared/memory.ts";
 
 /** Chunks that a worker can hold at most. */
@@ -32,8 +33,11 @@ export const SLOTS = 1024;
 /** The word after all slots: what the worker is at, if not at a task. */
 const PHASE_WORD = SLOTS * 2;
 
+/** Where counters begin, each of two words: at a multiple of 8 bytes. */
+const COUNTERS_WORD = PHASE_WORD + 2;
+
 /** The number of words. */
-const WORDS = SLOTS * 2 + 1;
+const WORDS = COUNTERS_WORD + COUNTERS * 2;
 
 /** The phase of a worker that runs tasks, or nothing. */
 export const RUNNING = 0;
@@ -59,6 +63,11 @@ export function createControl(): ControlBlock {
 export function createSharedControl(): ControlBlock {
   const { buffer, byteOffset } = allocate(WORDS * 4);
   return new Int32Array(buffer, byteOffset, WORDS);
+}
+
+/** What the worker counts. */
+export function countersOf({ buffer, byteOffset }: ControlBlock): Counters {
+  return new Float64Array(buffer, byteOffset + COUNTERS_WORD * 4, COUNTERS);
 }
 
 function slotOf(sequence: number): number {

@@ -16,7 +16,11 @@ import {
   type ToWorker,
 } from "../wire/messages.ts";
 import { cloningCodec, serializingCodec } from "../wire/codec.ts";
-import { type ControlBlock, createControl } from "../wire/control.ts";
+import {
+  type ControlBlock,
+  countersOf,
+  createControl,
+} from "../wire/control.ts";
 import { processWorker } from "../runtime/process_worker.ts";
 import { Announcer } from "./announcer.ts";
 import { installGlobals } from "./globals.ts";
@@ -51,9 +55,12 @@ host.onMessage((message) => {
   const control = packedControl
     ? codec.unpack(packedControl) as ControlBlock
     : createControl();
-  const announcer = packedControl
-    ? undefined
-    : new Announcer(control, post, host.drained);
+  const announcer = packedControl ? undefined : new Announcer(
+    control,
+    post,
+    host.drained,
+    setup.measures ? countersOf(control) : undefined,
+  );
   runner = new Runner({ ...setup, control }, {
     post: announcer?.post ?? post,
     codec,
