@@ -1,6 +1,6 @@
 import { WorkerDiedError } from "./errors.ts";
 import type { FunctionHandle } from "./functions/registry.ts";
-import type { WorkerInsightsDelta } from "./insights/worker_meter.ts";
+import type { LongTask } from "./insights/worker_meter.ts";
 import type { PoolRecords } from "./pool_records.ts";
 import {
   type DeathStage,
@@ -183,9 +183,9 @@ export class Crew implements WorkerOwner {
     this.#records.insights?.startUp(worker.id, elapsed);
   }
 
-  /** A worker has told where its time went. */
-  onInsights(worker: PoolWorker, insights: WorkerInsightsDelta): void {
-    this.#records.insights?.add(worker.id, insights);
+  /** A worker has told of long tasks. */
+  onLongTasks(tasks: readonly LongTask[]): void {
+    this.#records.insights?.add(tasks);
   }
 
   /** A worker takes more, or less, than before. */
@@ -210,6 +210,11 @@ export class Crew implements WorkerOwner {
   onWornOut(worker: PoolWorker): void {
     if (this.#workers[worker.id] !== worker || this.#stopping) return;
     this.#retire(worker);
+  }
+
+  /** A worker has ended in one way or another. */
+  onEnded(worker: PoolWorker): void {
+    this.#records.insights?.close(worker.counters);
   }
 
   /** A worker was stopped as it took too long or failed. */
@@ -249,7 +254,9 @@ export class Crew implements WorkerOwner {
   #create(id: number): PoolWorker {
     const cpuIds = this.#setup.cpuIds?.[id];
     const setup = { ...this.#setup, workerId: id, cpuIds };
-    return new PoolWorker(setup, this.#starter, this);
+    const worker = new PoolWorker(setup, this.#starter, this);
+    this.#records.insights?.open(id, worker.counters);
+    return worker;
   }
 
   #fill(): void {

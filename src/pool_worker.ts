@@ -1,6 +1,7 @@
 import { PoolTerminatedError } from "./errors.ts";
 import { HeldChunks } from "./held_chunks.ts";
-import type { WorkerInsightsDelta } from "./insights/worker_meter.ts";
+import type { Counters } from "./insights/counters.ts";
+import type { LongTask } from "./insights/worker_meter.ts";
 import { type Resolvers, withResolvers } from "./promises.ts";
 import type { WorkerEnd } from "./runtime/contract.ts";
 import type { Starter, StartSetup } from "./start/contract.ts";
@@ -9,6 +10,7 @@ import type { Chunk } from "./task_source.ts";
 import { LONGEST_TIMER, timeoutError } from "./timeouts.ts";
 import {
   AT,
+  COUNTED,
   EXITING,
   FAILED,
   type FromWorker,
@@ -20,7 +22,7 @@ import {
   UNRUNNABLE,
   UNSTARTABLE,
 } from "./wire/messages.ts";
-import { setPhase } from "./wire/control.ts";
+import { countersOf, setPhase } from "./wire/control.ts";
 import { WorkerLink } from "./worker_link.ts";
 
 /** How long a worker may take to end after its last message, in ms. */
@@ -30,14 +32,16 @@ const GRACE = 250;
 export interface WorkerOwner {
   /** The worker has started, which took so many ms. */
   onReady(worker: PoolWorker, elapsed: number): void;
-  /** The worker has told where its time went. */
-  onInsights(worker: PoolWorker, insights: WorkerInsightsDelta): void;
+  /** The worker has told of long tasks. */
+  onLongTasks(tasks: readonly LongTask[]): void;
   /** The worker can take more, or less, than before. */
   onCredit(worker: PoolWorker): void;
   /** The worker has been given as many tasks as it may run. */
   onWorn(worker: PoolWorker): void;
   /** The worker has run as many tasks as it may, and holds none. */
   onWornOut(worker: PoolWorker): void;
+  /** The worker has ended in one way or another. */
+  onEnded(worker: PoolWorker): void;
   /** The worker was stopped by itself, as it took too long or failed. */
   onStopped(worker: PoolWorker): void;
   /** The worker is gone, though nobody told it to go. */
@@ -55,6 +59,8 @@ type StoppedMessage = Extract<FromWorker, [typeof STOPPED, ...unknown[]]>;
 /** One worker, as its pool sees it: its life from start to end. */
 export class PoolWorker {
   readonly id: number;
+  /** What it counts, if anybody wants to know. */
+  readonly counters: Counters;
   readonly #owner: WorkerOwner;
   readonly #link: WorkerLink;
   readonly #held: HeldChunks;
@@ -83,6 +89,7 @@ export class PoolWorker {
       onMessage: (message) => this.#receive(message),
       onEnd: (end) => this.#end(end),
     });
+    this.counters = countersOf(this.#link.control);
     this.#held = new HeldChunks(this.id, this.#link, !starter.inThread, {
       onLess: () => this.#onLess(),
       onProgress: () => this.#owner.onCredit(this),
@@ -177,6 +184,7 @@ export class PoolWorker {
     this.#state = "ended";
     clearTimeout(this.#exitTimer);
     this.#held.leave();
+    this.#owner.onEnded(this);
   }
 
   /** The worker holds one chunk less. */
@@ -199,8 +207,10 @@ export class PoolWorker {
         return this.#held.noteBegun(message[1], message[2]);
       case PHASE:
         return setPhase(this.#link.control, message[1]);
+      case COUNTED:
+        return this.counters.set(message[1]);
       case RESULTS:
-        this.#note(message[5]?.insights);
+        this.#note(message[5]?.longest);
         return this.#held.addResults(message);
       case FAILED:
         this.#note(message[4]);
@@ -234,8 +244,8 @@ export class PoolWorker {
     }
   }
 
-  #note(insights: WorkerInsightsDelta | undefined): void {
-    if (insights) this.#owner.onInsights(this, insights);
+  #note(longest: LongTask[] | undefined): void {
+    if (longest) this.#owner.onLongTasks(longest);
   }
 
   /** Stops the worker, which runs what cannot go on. */

@@ -204,6 +204,19 @@ test("WorkerPool.getInsights() does not count tasks that failed", async () => {
   assertEquals(sum(insightsOf(pool).nCompletedTasks), 21);
 });
 
+test("WorkerPool.getInsights() has tasks whose results cannot be sent", async () => {
+  await using pool = new WorkerPool({ nJobs: 1, enableInsights: true });
+  const task = (ms: number) => {
+    const end = performance.now() + ms;
+    while (performance.now() < end);
+    return () => ms;
+  };
+  await pool.map(task, [2, 3], { chunkSize: 2, onError: "settle" });
+  const insights = insightsOf(pool);
+  assert(insights.workingTime[0]! >= 5, `${insights.workingTime}`);
+  assertEquals(insights.top5MaxTaskArgs.toSorted(), ["Arg 0: 2", "Arg 0: 3"]);
+});
+
 test("WorkerPool.getInsights() counts tasks that run side by side", async () => {
   await using pool = new WorkerPool({ nJobs: 1, enableInsights: true });
   await pool.map(

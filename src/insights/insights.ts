@@ -1,5 +1,14 @@
+import {
+  COMPLETED,
+  type Counters,
+  createCounters,
+  EXIT,
+  INIT,
+  WAITING,
+  WORKING,
+} from "./counters.ts";
 import { TopFive } from "./top_five.ts";
-import type { WorkerInsightsDelta } from "./worker_meter.ts";
+import type { LongTask } from "./worker_meter.ts";
 
 /**
  * Where the time of a pool's workers went since they were started: what
@@ -92,15 +101,18 @@ function deviation(times: readonly number[]): number {
   return Math.sqrt(mean(times.map((time) => (time - centre) ** 2)));
 }
 
+function addTo(sums: Counters, counters: Counters): void {
+  counters.forEach((value, index) => sums[index]! += value);
+}
+
 /** Gathers what the workers of a pool tell about their time. */
 export class InsightsBook {
   readonly #nJobs: number;
-  #nCompletedTasks!: number[];
   #startUpTime!: number[];
-  #initTime!: number[];
-  #waitingTime!: number[];
-  #workingTime!: number[];
-  #exitTime!: number[];
+  /** What workers counted that have ended, by worker ID. */
+  #ended!: Counters[];
+  /** What those count that have not, and their IDs. */
+  readonly #live = new Map<Counters, number>();
   #longest!: TopFive<string>;
 
   /** A book for workers 0 ... `nJobs - 1`. */
@@ -111,13 +123,10 @@ export class InsightsBook {
 
   /** Forgets everything: all workers are started anew. */
   reset(): void {
-    const zeros = () => new Array<number>(this.#nJobs).fill(0);
-    this.#nCompletedTasks = zeros();
-    this.#startUpTime = zeros();
-    this.#initTime = zeros();
-    this.#waitingTime = zeros();
-    this.#workingTime = zeros();
-    this.#exitTime = zeros();
+    const length = this.#nJobs;
+    this.#startUpTime = new Array<number>(length).fill(0);
+    this.#ended = Array.from({ length }, createCounters);
+    this.#live.clear();
     this.#longest = new TopFive();
   }
 
@@ -126,51 +135,66 @@ export class InsightsBook {
     this.#startUpTime[workerId] = elapsed;
   }
 
-  /** Adds what a worker has told. */
-  add(workerId: number, delta: WorkerInsightsDelta): void {
-    const [nCompleted, init, waiting, working, exit, longest] = delta;
-    this.#nCompletedTasks[workerId]! += nCompleted;
-    this.#initTime[workerId]! += init;
-    this.#waitingTime[workerId]! += waiting;
-    this.#workingTime[workerId]! += working;
-    this.#exitTime[workerId]! += exit;
+  /** A worker, maybe a replacement, begins to count. */
+  open(workerId: number, counters: Counters): void {
+    this.#live.set(counters, workerId);
+  }
+
+  /** The worker has ended: what it counts from now on is left out. */
+  close(counters: Counters): void {
+    const workerId = this.#live.get(counters);
+    if (workerId === undefined) return;
+    this.#live.delete(counters);
+    addTo(this.#ended[workerId]!, counters);
+  }
+
+  /** A worker has told of long tasks. */
+  add(longest: readonly LongTask[]): void {
     for (const [duration, args] of longest) this.#longest.add(duration, args);
   }
 
   /** The figures as they stand. */
   snapshot(): WorkerPoolInsights {
-    const totalStartUpTime = sum(this.#startUpTime);
-    const totalInitTime = sum(this.#initTime);
-    const totalWaitingTime = sum(this.#waitingTime);
-    const totalWorkingTime = sum(this.#workingTime);
-    const totalExitTime = sum(this.#exitTime);
+    const counters = this.#ended.map((ended) => ended.slice());
+    for (const [live, id] of this.#live) addTo(counters[id]!, live);
+    const each = (index: number) => counters.map((words) => words[index]!);
+    const startUpTime = [...this.#startUpTime];
+    const initTime = each(INIT);
+    const waitingTime = each(WAITING);
+    const workingTime = each(WORKING);
+    const exitTime = each(EXIT);
+    const totalStartUpTime = sum(startUpTime);
+    const totalInitTime = sum(initTime);
+    const totalWaitingTime = sum(waitingTime);
+    const totalWorkingTime = sum(workingTime);
+    const totalExitTime = sum(exitTime);
     const totalTime = totalStartUpTime + totalInitTime + totalWaitingTime +
       totalWorkingTime + totalExitTime;
     const ratio = (time: number) => time / (totalTime + EPSILON);
     const longest = this.#longest.entries;
     return {
-      nCompletedTasks: [...this.#nCompletedTasks],
-      startUpTime: [...this.#startUpTime],
-      initTime: [...this.#initTime],
-      waitingTime: [...this.#waitingTime],
-      workingTime: [...this.#workingTime],
-      exitTime: [...this.#exitTime],
+      nCompletedTasks: each(COMPLETED),
+      startUpTime,
+      initTime,
+      waitingTime,
+      workingTime,
+      exitTime,
       totalStartUpTime,
       totalInitTime,
       totalWaitingTime,
       totalWorkingTime,
       totalExitTime,
       totalTime,
-      startUpTimeMean: mean(this.#startUpTime),
-      startUpTimeStd: deviation(this.#startUpTime),
-      initTimeMean: mean(this.#initTime),
-      initTimeStd: deviation(this.#initTime),
-      waitingTimeMean: mean(this.#waitingTime),
-      waitingTimeStd: deviation(this.#waitingTime),
-      workingTimeMean: mean(this.#workingTime),
-      workingTimeStd: deviation(this.#workingTime),
-      exitTimeMean: mean(this.#exitTime),
-      exitTimeStd: deviation(this.#exitTime),
+      startUpTimeMean: mean(startUpTime),
+      startUpTimeStd: deviation(startUpTime),
+      initTimeMean: mean(initTime),
+      initTimeStd: deviation(initTime),
+      waitingTimeMean: mean(waitingTime),
+      waitingTimeStd: deviation(waitingTime),
+      workingTimeMean: mean(workingTime),
+      workingTimeStd: deviation(workingTime),
+      exitTimeMean: mean(exitTime),
+      exitTimeStd: deviation(exitTime),
       startUpRatio: ratio(totalStartUpTime),
       initRatio: ratio(totalInitTime),
       waitingRatio: ratio(totalWaitingTime),

@@ -1,22 +1,17 @@
+import {
+  COMPLETED,
+  type Counters,
+  EXIT,
+  INIT,
+  WAITING,
+  WORKING,
+} from "./counters.ts";
 import { describeTask } from "./describe_task.ts";
 import { GroupSize } from "./group_size.ts";
 import { TopFive } from "./top_five.ts";
 
 /** How long a task took, in ms, and its arguments as text. */
 export type LongTask = [duration: number, args: string];
-
-/**
- * What a worker went through since it last told: the number of tasks that
- * succeeded, times in ms, and tasks that are among the worker's five longest.
- */
-export type WorkerInsightsDelta = [
-  nCompletedTasks: number,
-  initTime: number,
-  waitingTime: number,
-  workingTime: number,
-  exitTime: number,
-  longest: LongTask[],
-];
 
 /** A task that is among the longest. */
 interface Candidate {
@@ -35,13 +30,12 @@ interface Candidate {
  * run counts once, and a worker that runs any is not waiting.
  */
 export class WorkerMeter {
+  readonly #counters: Counters;
   readonly #now: () => number;
-  #nCompleted = 0;
-  #init = 0;
-  #waiting = 0;
-  #working = 0;
-  #exit = 0;
+  /** Tasks that have failed and not been counted as ended. */
+  #failed = 0;
   readonly #longest = new TopFive<Candidate>();
+  #hasUntold = false;
   readonly #size = new GroupSize();
   #functionId: number | undefined;
   /** The chunk whose tasks run one after the other. */
@@ -56,7 +50,11 @@ export class WorkerMeter {
   #waitingSince = 0;
 
   /** `now` tells the time in ms. */
-  constructor(now: () => number = () => performance.now()) {
+  constructor(
+    counters: Counters,
+    now: () => number = () => performance.now(),
+  ) {
+    this.#counters = counters;
     this.#now = now;
   }
 
@@ -75,17 +73,17 @@ export class WorkerMeter {
 
   /** Adds time in the init function, in ms. */
   addInit(elapsed: number): void {
-    this.#init += elapsed;
+    this.#counters[INIT]! += elapsed;
   }
 
   /** Adds time in the exit function, in ms. */
   addExit(elapsed: number): void {
-    this.#exit += elapsed;
+    this.#counters[EXIT]! += elapsed;
   }
 
-  /** One task, of whatever kind, has failed. */
+  /** The task that is about to count as ended has failed. */
   addFailure(): void {
-    this.#nCompleted--;
+    this.#failed++;
   }
 
   /**
@@ -113,8 +111,8 @@ export class WorkerMeter {
       const elapsed = now - this.#lookedAt;
       const mean = elapsed / count;
       this.#ended = ended;
-      this.#nCompleted += count;
-      this.#working += elapsed;
+      this.#addEnded(count);
+      this.#counters[WORKING]! += elapsed;
       this.#size.next(count, elapsed);
       for (let i = first; i < ended && this.#isLong(mean); i++) {
         this.#note(mean, this.#elements[i]);
@@ -155,46 +153,15 @@ export class WorkerMeter {
   leaveTask(element: unknown, beganAt: number): void {
     this.#settle();
     this.#running--;
-    this.#nCompleted++;
+    this.#addEnded(1);
     const duration = this.#now() - beganAt;
     if (this.#isLong(duration)) this.#note(duration, element);
   }
 
-  /**
-   * What happened since the last call, as data that can be cloned; undefined
-   * if nothing did. Not to be called between `beginTasks()` and `endTasks()`.
-   */
-  take(): WorkerInsightsDelta | undefined {
-    this.#settle();
-    const delta: WorkerInsightsDelta = [
-      this.#nCompleted,
-      this.#init,
-      this.#waiting,
-      this.#working,
-      this.#exit,
-      this.#takeLongest(),
-    ];
-    this.#nCompleted = 0;
-    this.#init =
-      this.#waiting =
-      this.#working =
-      this.#exit =
-        0;
-    const isNothing = delta.every((part) =>
-      typeof part === "number" ? part === 0 : part.length === 0
-    );
-    return isNothing ? undefined : delta;
-  }
-
-  #isLong(duration: number): boolean {
-    return duration > this.#longest.threshold;
-  }
-
-  #note(duration: number, element: unknown): void {
-    this.#longest.add(duration, { untold: { element } });
-  }
-
-  #takeLongest(): LongTask[] {
+  /** Tasks that are new among the worker's five longest, if there are any. */
+  takeLongest(): LongTask[] | undefined {
+    if (!this.#hasUntold) return undefined;
+    this.#hasUntold = false;
     const longest: LongTask[] = [];
     for (const [duration, candidate] of this.#longest.entries) {
       if (candidate.untold === undefined) continue;
@@ -204,15 +171,29 @@ export class WorkerMeter {
     return longest;
   }
 
+  #addEnded(count: number): void {
+    this.#counters[COMPLETED]! += count - this.#failed;
+    this.#failed = 0;
+  }
+
+  #isLong(duration: number): boolean {
+    return duration > this.#longest.threshold;
+  }
+
+  #note(duration: number, element: unknown): void {
+    this.#longest.add(duration, { untold: { element } });
+    this.#hasUntold = true;
+  }
+
   /** Adds the time until now to what the worker is at. */
   #settle(): void {
     if (this.#running > 0) {
       const now = this.#now();
-      this.#working += now - this.#runningSince;
+      this.#counters[WORKING]! += now - this.#runningSince;
       this.#runningSince = this.#waitingSince = now;
     } else if (this.#isWaiting) {
       const now = this.#now();
-      this.#waiting += now - this.#waitingSince;
+      this.#counters[WAITING]! += now - this.#waitingSince;
       this.#waitingSince = now;
     }
   }

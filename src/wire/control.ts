@@ -24,6 +24,7 @@
  * @module
  */
 
+import { COUNTERS, type Counters } from "../insights/counters.ts";
 import { allocate } from "../shared/memory.ts";
 
 /** Results that can be put down and not told. */
@@ -41,8 +42,11 @@ export const TOLD_WORD = PHASE_WORD + 1;
 /** Where the results that have not been told begin: see untold.ts. */
 export const RESULTS_OFFSET = (TOLD_WORD + 1) * 4;
 
+/** Where counters begin, each of two words: at a multiple of 8 bytes. */
+const COUNTERS_WORD = RESULTS_OFFSET / 4 + UNTOLD_CAPACITY * 2;
+
 /** The number of words. */
-const WORDS = RESULTS_OFFSET / 4 + UNTOLD_CAPACITY * 2;
+const WORDS = COUNTERS_WORD + COUNTERS * 2;
 
 /** The phase of a worker that runs tasks, or nothing. */
 export const RUNNING = 0;
@@ -68,6 +72,11 @@ export function createControl(): ControlBlock {
 export function createSharedControl(): ControlBlock {
   const { buffer, byteOffset } = allocate(WORDS * 4);
   return new Int32Array(buffer, byteOffset, WORDS);
+}
+
+/** What the worker counts. */
+export function countersOf({ buffer, byteOffset }: ControlBlock): Counters {
+  return new Float64Array(buffer, byteOffset + COUNTERS_WORD * 4, COUNTERS);
 }
 
 function slotOf(sequence: number): number {

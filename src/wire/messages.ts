@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { WorkerInsightsDelta } from "../insights/worker_meter.ts";
+import type { LongTask } from "../insights/worker_meter.ts";
 import type { PackedError } from "./errors.ts";
 import type { ListPayload } from "./list.ts";
 import type { Packed } from "./values.ts";
@@ -44,7 +44,7 @@ export interface WorkerSetup {
   cpuIds: readonly number[] | undefined;
   /** Modules to import before the first task, as from the module `base`. */
   preload: { specifier: string; base: string | undefined }[];
-  /** Whether it tells where its time goes. */
+  /** Whether it counts where its time goes. */
   measures: boolean;
   typescriptLoader: string | undefined;
   /** See control.ts. */
@@ -121,6 +121,7 @@ export const STOPPED = 6;
 export const UNSTARTABLE = 7;
 export const AT = 8;
 export const PHASE = 9;
+export const COUNTED = 10;
 
 /** One failed task of an isolated chunk. */
 export type Failure = [taskIndex: number, PackedError];
@@ -129,7 +130,7 @@ export type Failure = [taskIndex: number, PackedError];
 export interface ChunkEnd {
   /** How long the chunk took, in ms. */
   elapsed: number;
-  insights: WorkerInsightsDelta | undefined;
+  longest: LongTask[] | undefined;
 }
 
 /** A message from a worker. */
@@ -153,7 +154,7 @@ export type FromWorker =
     sequence: number,
     taskIndex: number,
     PackedError,
-    insights: WorkerInsightsDelta | undefined,
+    longest: LongTask[] | undefined,
   ]
   /**
    * No task of the chunk can run: its function cannot be had, or the worker's
@@ -171,6 +172,8 @@ export type FromWorker =
   | [typeof AT, sequence: number, begun: number]
   /** What the worker is at: where no control words tell it. */
   | [typeof PHASE, phase: number]
+  /** What the worker has counted: where no control words tell it. */
+  | [typeof COUNTED, counters: readonly number[]]
   /** User code ends the worker. */
   | [typeof EXITING, exitCode: number]
   /** An error that nobody caught. */
@@ -179,5 +182,5 @@ export type FromWorker =
   | [
     typeof STOPPED,
     exit: { result: Packed } | { error: PackedError } | undefined,
-    insights: WorkerInsightsDelta | undefined,
+    longest: LongTask[] | undefined,
   ];

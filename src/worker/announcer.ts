@@ -1,10 +1,13 @@
+import type { Counters } from "../insights/counters.ts";
 import { type ControlBlock, progressOf } from "../wire/control.ts";
 import {
   AT,
+  COUNTED,
   FAILED,
   type FromWorker,
   PHASE,
   RESULTS,
+  STOPPED,
 } from "../wire/messages.ts";
 import type { Post } from "./chunk_report.ts";
 
@@ -20,22 +23,31 @@ export class Announcer {
   readonly #control: ControlBlock;
   readonly #post: Post;
   readonly #drained: () => Promise<void> | undefined;
+  readonly #counters: Counters | undefined;
   #lastAt = -Infinity;
 
   constructor(
     control: ControlBlock,
     post: Post,
     drained: () => Promise<void> | undefined,
+    counters: Counters | undefined,
   ) {
     this.#control = control;
     this.#post = post;
     this.#drained = drained;
+    this.#counters = counters;
   }
 
-  /** Sends a message, and before the end of a chunk how far it came. */
+  /**
+   * Sends a message, and before the end of a chunk how far it came and what
+   * has been counted.
+   */
   readonly post: Post = (message: FromWorker, transfer) => {
     if (message[0] === FAILED || (message[0] === RESULTS && message[5])) {
       this.#tell(message[1]);
+      this.#tellCounters();
+    } else if (message[0] === STOPPED) {
+      this.#tellCounters();
     }
     this.#post(message, transfer);
   };
@@ -64,5 +76,9 @@ export class Announcer {
   #tell(sequence: number): void {
     const { begun } = progressOf(this.#control, sequence);
     this.#post([AT, sequence, begun]);
+  }
+
+  #tellCounters(): void {
+    if (this.#counters) this.#post([COUNTED, [...this.#counters]]);
   }
 }

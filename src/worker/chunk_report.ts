@@ -1,4 +1,4 @@
-import type { WorkerInsightsDelta } from "../insights/worker_meter.ts";
+import type { LongTask, WorkerMeter } from "../insights/worker_meter.ts";
 import type { Codec } from "../wire/codec.ts";
 import {
   type ControlBlock,
@@ -33,8 +33,7 @@ export interface ReportSetup {
   control: ControlBlock;
   codec: Codec;
   packError: (error: unknown) => PackedError;
-  /** What there is to tell of the worker's time, after a chunk of so many ms. */
-  takeInsights: (elapsed: number) => WorkerInsightsDelta | undefined;
+  meter: WorkerMeter | undefined;
   post: Post;
   /** Where results may be put as long as they are numbers. */
   buffer: Float64Array | undefined;
@@ -53,6 +52,8 @@ export class ChunkReport {
   #isUrgent = false;
   /** Whether they will be told when the worker comes to rest. */
   #isFlushing = false;
+  /** Taken from the meter, and not lost with a message that cannot be sent. */
+  #longest: LongTask[] | undefined;
 
   constructor(setup: ReportSetup) {
     this.#setup = setup;
@@ -96,9 +97,9 @@ export class ChunkReport {
 
   /** A task failed, and with it the chunk. */
   fail(index: number, error: unknown): void {
-    const { sequence, control, post, packError, takeInsights } = this.#setup;
+    const { sequence, control, post, packError } = this.#setup;
     endTasks(control, sequence);
-    post([FAILED, sequence, index, packError(error), takeInsights(Infinity)]);
+    post([FAILED, sequence, index, packError(error), this.#takeLongest()]);
   }
 
   /** Tells what has not been told, as the worker goes on or ends. */
@@ -172,12 +173,15 @@ export class ChunkReport {
     failures: Failure[],
     final: boolean,
   ): void {
-    const { sequence, codec, post, takeInsights } = this.#setup;
+    const { sequence, codec, post } = this.#setup;
     const { payload, transfer } = codec.packList(results, true);
     const elapsed = performance.now() - this.#startedAt;
-    const end = final
-      ? { elapsed, insights: takeInsights(elapsed) }
-      : undefined;
+    const end = final ? { elapsed, longest: this.#takeLongest() } : undefined;
     post([RESULTS, sequence, first, payload, failures, end], transfer);
+  }
+
+  #takeLongest(): LongTask[] | undefined {
+    this.#longest ??= this.#setup.meter?.takeLongest();
+    return this.#longest;
   }
 }

@@ -18,7 +18,11 @@ import {
   UNSTARTABLE,
 } from "../wire/messages.ts";
 import { cloningCodec, serializingCodec } from "../wire/codec.ts";
-import { type ControlBlock, createControl } from "../wire/control.ts";
+import {
+  type ControlBlock,
+  countersOf,
+  createControl,
+} from "../wire/control.ts";
 import { useNativeModule } from "../runtime/native.ts";
 import { processWorker } from "../runtime/process_worker.ts";
 import { Announcer } from "./announcer.ts";
@@ -58,9 +62,12 @@ function start(message: SentSetup): Runner {
   const control = packedControl
     ? codec.unpack(packedControl) as ControlBlock
     : createControl();
-  const announcer = packedControl
-    ? undefined
-    : new Announcer(control, post, host.drained);
+  const announcer = packedControl ? undefined : new Announcer(
+    control,
+    post,
+    host.drained,
+    setup.measures ? countersOf(control) : undefined,
+  );
   return new Runner({ ...setup, control }, {
     post: announcer?.post ?? post,
     codec,

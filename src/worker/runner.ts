@@ -1,10 +1,8 @@
-import {
-  type WorkerInsightsDelta,
-  WorkerMeter,
-} from "../insights/worker_meter.ts";
+import { WorkerMeter } from "../insights/worker_meter.ts";
 import type { Codec } from "../wire/codec.ts";
 import {
   begin,
+  countersOf,
   FINDING,
   INITIALISING,
   offer,
@@ -41,12 +39,6 @@ import { Gate } from "./gate.ts";
 
 // deno-lint-ignore ban-types
 type Callable = Function;
-
-/** The least time between two accounts of a busy worker's time, in ms. */
-const INSIGHTS_INTERVAL = 20;
-
-/** A chunk that takes less need not tell at once, in ms. */
-const QUICK_CHUNK = 1;
 
 /** What the exit function's result is called in errors. */
 const EXIT_RESULT = "the result of 'workerExit'";
@@ -88,7 +80,6 @@ export class Runner {
   readonly #queue: QueuedChunk[] = [];
   #current: ChunkReport | undefined;
   readonly #meter: WorkerMeter | undefined;
-  #toldInsights = 0;
   readonly #prepared: Promise<void> | undefined;
   #isRunning = false;
   #isInitialised = false;
@@ -105,7 +96,9 @@ export class Runner {
       this.#leading.push(host.codec.unpack(setup.sharedObjects.packed));
     }
     if (setup.useWorkerState) this.#leading.push({});
-    if (setup.measures) this.#meter = new WorkerMeter();
+    if (setup.measures) {
+      this.#meter = new WorkerMeter(countersOf(setup.control));
+    }
     this.#meter?.beginWaiting();
     this.#prepared = this.#prepare();
   }
@@ -214,7 +207,7 @@ export class Runner {
       control,
       codec,
       packError: (error) => codec.packError(explain(known.definition, error)),
-      takeInsights: (elapsed) => this.#takeInsights(elapsed),
+      meter: this.#meter,
       post,
       // The meter looks at elements later.
       buffer: codec.copies && !this.#meter && list instanceof Float64Array
@@ -242,17 +235,6 @@ export class Runner {
     this.#current = report;
     await finder.runInTask(() => runInOrder(run));
     this.#current = undefined;
-  }
-
-  /** While there is more to do, what there is to tell may wait a little. */
-  #takeInsights(elapsed: number): WorkerInsightsDelta | undefined {
-    if (!this.#meter) return undefined;
-    const now = performance.now();
-    const isSoon = elapsed < QUICK_CHUNK &&
-      now - this.#toldInsights < INSIGHTS_INTERVAL;
-    if (isSoon && this.#queue.length > 0) return undefined;
-    this.#toldInsights = now;
-    return this.#meter.take();
   }
 
   async #initialise(): Promise<void> {
@@ -284,13 +266,13 @@ export class Runner {
     if (exit) this.#meter?.addExit(performance.now() - start);
     // Until here the exit function itself may end the worker, which is news.
     this.#isStopping = true;
-    const insights = this.#meter?.take();
+    const longest = this.#meter?.takeLongest();
     try {
-      post([STOPPED, exit, insights]);
+      post([STOPPED, exit, longest]);
     } catch {
       const result = exit && "result" in exit ? exit.result.value : undefined;
       const error = explainCloneFailure(result, EXIT_RESULT);
-      post([STOPPED, { error: this.#host.codec.packError(error) }, insights]);
+      post([STOPPED, { error: this.#host.codec.packError(error) }, longest]);
     }
     close();
   }
