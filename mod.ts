@@ -27,6 +27,7 @@ export {
   LockAbandonedError,
   PoolTerminatedError,
   TimeoutError,
+  type TimeoutStage,
   WorkerDiedError,
 } from "./src/errors.ts";
 export type { WorkerPoolInsights } from "./src/insights/insights.ts";
@@ -56,6 +57,14 @@ export {
   sharedArray,
   type TypedArrayConstructor,
 } from "./src/shared/array.ts";
+export type { Guard } from "./src/shared/guard.ts";
+export { Lock } from "./src/shared/lock.ts";
+export type {
+  Shareable,
+  SHARED_STATE,
+  SharedState,
+} from "./src/shared/shareable.ts";
+export type { AsyncWaitOptions, SyncWaitOptions } from "./src/shared/waiter.ts";
 export { sharedMemory, type SharedMemorySupport } from "./src/shared/memory.ts";
 export type {
   Input,

@@ -24,6 +24,7 @@
  * @module
  */
 
+import { HELD_WORDS } from "../shared/held.ts";
 import { allocate } from "../shared/memory.ts";
 
 /** Chunks that a worker can hold at most. */
@@ -32,8 +33,11 @@ export const SLOTS = 1024;
 /** The word after all slots: what the worker is at, if not at a task. */
 const PHASE_WORD = SLOTS * 2;
 
+/** Behind it: the locks that the worker may hold, see held.ts. */
+const FIRST_HELD_WORD = PHASE_WORD + 1;
+
 /** The number of words. */
-const WORDS = SLOTS * 2 + 1;
+const WORDS = FIRST_HELD_WORD + HELD_WORDS;
 
 /** The phase of a worker that runs tasks, or nothing. */
 export const RUNNING = 0;
@@ -59,6 +63,11 @@ export function createControl(): ControlBlock {
 export function createSharedControl(): ControlBlock {
   const { buffer, byteOffset } = allocate(WORDS * 4);
   return new Int32Array(buffer, byteOffset, WORDS);
+}
+
+/** What the worker may hold. */
+export function heldWords(control: ControlBlock): Int32Array {
+  return control.subarray(FIRST_HELD_WORD);
 }
 
 function slotOf(sequence: number): number {

@@ -6,7 +6,9 @@
  * @module
  */
 
+import "../shared/primitives.ts";
 import { workerRuntime } from "../runtime/detect.ts";
+import { trackHeld } from "../shared/held.ts";
 import { packError } from "../wire/errors.ts";
 import {
   EXITING,
@@ -16,7 +18,11 @@ import {
   type ToWorker,
 } from "../wire/messages.ts";
 import { cloningCodec, serializingCodec } from "../wire/codec.ts";
-import { type ControlBlock, createControl } from "../wire/control.ts";
+import {
+  type ControlBlock,
+  createControl,
+  heldWords,
+} from "../wire/control.ts";
 import { processWorker } from "../runtime/process_worker.ts";
 import { Announcer } from "./announcer.ts";
 import { installGlobals } from "./globals.ts";
@@ -51,6 +57,7 @@ host.onMessage((message) => {
   const control = packedControl
     ? codec.unpack(packedControl) as ControlBlock
     : createControl();
+  trackHeld(heldWords(control));
   const announcer = packedControl
     ? undefined
     : new Announcer(control, post, host.drained);
