@@ -59,6 +59,7 @@ export {
 } from "./src/shared/array.ts";
 export type { Guard } from "./src/shared/guard.ts";
 export { Lock } from "./src/shared/lock.ts";
+export { RLock } from "./src/shared/rlock.ts";
 export type {
   Shareable,
   SHARED_STATE,

@@ -7,23 +7,25 @@ export interface Guard extends Disposable {
   release(): void;
 }
 
-/** Makes a guard of the way to give back. */
+/** Gives back what was got by an acquisition, if it still is. */
+type GiveBack = (acquisition: number) => void;
+
+/** A guard of one acquisition. */
 export class ReleasingGuard implements Guard {
-  readonly #holder: { giveBack(acquisition: number): void };
+  #giveBack: GiveBack | undefined;
   readonly #acquisition: number;
 
-  /** Makes a guard of the acquisition. */
-  constructor(
-    holder: { giveBack(acquisition: number): void },
-    acquisition: number,
-  ) {
-    this.#holder = holder;
+  /** Makes a guard. */
+  constructor(giveBack: GiveBack, acquisition = 0) {
+    this.#giveBack = giveBack;
     this.#acquisition = acquisition;
   }
 
   /** Gives it back. */
   release(): void {
-    this.#holder.giveBack(this.#acquisition);
+    const giveBack = this.#giveBack;
+    this.#giveBack = undefined;
+    giveBack?.(this.#acquisition);
   }
 
   /** Gives it back. */

@@ -1,5 +1,6 @@
 import { definePrimitive, sendCell, takeParts } from "./cell.ts";
 import { type Guard, ReleasingGuard } from "./guard.ts";
+import { MONITOR, type Monitor, type Monitored } from "./monitor.ts";
 import { Mutex } from "./mutex.ts";
 import { type Shareable, SHARED_STATE, type SharedState } from "./shareable.ts";
 import type { AsyncWaitOptions, SyncWaitOptions } from "./waiter.ts";
@@ -31,12 +32,14 @@ const ACTION = "acquire a Lock";
  * assertEquals(sum[0], 10);
  * ```
  */
-export class Lock implements Shareable {
+export class Lock implements Shareable, Monitored {
   static {
     definePrimitive(this, "Lock");
   }
 
   readonly #mutex: Mutex;
+  readonly #giveBack = (acquisition: number): void =>
+    this.#mutex.giveBack(acquisition);
 
   /** Makes a lock that nobody holds. */
   constructor() {
@@ -116,7 +119,17 @@ export class Lock implements Shareable {
     return sendCell("Lock", this.#mutex.cell);
   }
 
+  /** What the lock is for a condition. */
+  [MONITOR](): Monitor {
+    const mutex = this.#mutex;
+    const leave = () => {
+      mutex.give();
+      return 1;
+    };
+    return { mutex, leave, enter() {} };
+  }
+
   #guard(): Guard {
-    return new ReleasingGuard(this.#mutex, this.#mutex.acquisition);
+    return new ReleasingGuard(this.#giveBack, this.#mutex.acquisition);
   }
 }

@@ -6,3 +6,4 @@
  */
 
 import "./lock.ts";
+import "./rlock.ts";

@@ -64,10 +64,7 @@ export function waitSync(waiter: Waiter, timeout: number): boolean {
     const seen = waiter.attempt(level);
     if (seen === undefined) return true;
     const waited = performance.now() - start;
-    if (waited >= timeout) {
-      waiter.passOn();
-      return false;
-    }
+    if (waited >= timeout) return tryLast(waiter);
     const left = timeout - waited;
     sleep(
       cell,
@@ -98,10 +95,7 @@ export async function wait(
       const seen = waiter.attempt(level);
       if (seen === undefined) return true;
       const waited = performance.now() - start;
-      if (waited >= timeout) {
-        waiter.passOn();
-        return false;
-      }
+      if (waited >= timeout) return tryLast(waiter);
       const left = timeout - waited;
       const ms = level === NEWCOMER ? Math.min(left, STAND_BACK) : left;
       const sleep = sleepAsync(waiter.cell, waiter.index, seen, ms, round++);
@@ -119,6 +113,13 @@ export async function wait(
   } finally {
     aborted?.dispose();
   }
+}
+
+/** The time is over: it stands back no more, but leaves if that is no use. */
+function tryLast(waiter: Waiter): boolean {
+  if (waiter.attempt(SLEPT) === undefined) return true;
+  waiter.passOn();
+  return false;
 }
 
 function levelAfter(start: number): number {
