@@ -27,6 +27,7 @@ export {
   LockAbandonedError,
   PoolTerminatedError,
   TimeoutError,
+  type TimeoutStage,
   WorkerDiedError,
 } from "./src/errors.ts";
 export type { WorkerPoolInsights } from "./src/insights/insights.ts";
@@ -56,6 +57,15 @@ export {
   sharedArray,
   type TypedArrayConstructor,
 } from "./src/shared/array.ts";
+export type { Guard } from "./src/shared/guard.ts";
+export { Lock } from "./src/shared/lock.ts";
+export { RLock } from "./src/shared/rlock.ts";
+export type {
+  Shareable,
+  SHARED_STATE,
+  SharedState,
+} from "./src/shared/shareable.ts";
+export type { AsyncWaitOptions, SyncWaitOptions } from "./src/shared/waiter.ts";
 export { sharedMemory, type SharedMemorySupport } from "./src/shared/memory.ts";
 export { transfer } from "./src/transfer.ts";
 export type {

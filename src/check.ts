@@ -153,3 +153,13 @@ export function checkIterable(
     message(action, name, "an iterable or an asynchronous iterable", value),
   );
 }
+
+/** Checks an AbortSignal, if given. */
+export function checkSignal(action: string, signal: unknown): void {
+  if (signal === undefined) return;
+  const { aborted, addEventListener } = Object(signal) as Partial<AbortSignal>;
+  if (typeof aborted === "boolean" && typeof addEventListener === "function") {
+    return;
+  }
+  throw new TypeError(message(action, "signal", "an AbortSignal", signal));
+}

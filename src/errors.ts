@@ -88,10 +88,24 @@ export class WorkerDiedError extends Error {
   }
 }
 
+/**
+ * What took too long: a task, a worker's init or exit function, or a wait by
+ * `get()`, for a lock (`"acquire"`), at a barrier (`"wait"`) or for room in a
+ * queue (`"put"`).
+ */
+export type TimeoutStage =
+  | "task"
+  | "workerInit"
+  | "workerExit"
+  | "get"
+  | "acquire"
+  | "wait"
+  | "put";
+
 /** What a {@linkcode TimeoutError} tells. */
 export interface TimeoutErrorOptions extends ErrorOptions {
-  /** What took too long: a task, a worker's init or exit function, `get()`. */
-  stage: "task" | "workerInit" | "workerExit" | "get";
+  /** What took too long. */
+  stage: TimeoutStage;
   /** The time that was allowed, in milliseconds. */
   timeout: number;
   /** ID of the worker, where one was at work. */
@@ -121,8 +135,8 @@ export class TimeoutError extends Error {
 
   /** Tells the kind of error. */
   readonly code: "ERR_TIMEOUT" = "ERR_TIMEOUT";
-  /** What took too long: a task, a worker's init or exit function, `get()`. */
-  declare readonly stage: "task" | "workerInit" | "workerExit" | "get";
+  /** What took too long. */
+  declare readonly stage: TimeoutStage;
   /** The time that was allowed, in milliseconds. */
   declare readonly timeout: number;
   /** ID of the worker, where one was at work. */

@@ -13,6 +13,7 @@ import {
   checkNames,
   checkObject,
   checkOneOf,
+  checkSignal,
   message,
 } from "./check.ts";
 import { lengthOf } from "./chunking.ts";
@@ -109,15 +110,6 @@ export function checkFlag(
   action = `set '${option}'`,
 ): void {
   checkBoolean(action, option, value);
-}
-
-function checkSignal(action: string, signal: unknown): void {
-  if (signal === undefined) return;
-  const { aborted, addEventListener } = Object(signal) as Partial<AbortSignal>;
-  if (typeof aborted === "boolean" && typeof addEventListener === "function") {
-    return;
-  }
-  throw new TypeError(message(action, "signal", "an AbortSignal", signal));
 }
 
 const APPLY_OPTIONS = [

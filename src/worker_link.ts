@@ -2,6 +2,7 @@ import type { FunctionHandle } from "./functions/registry.ts";
 import type { WorkerEnd, WorkerPort } from "./runtime/contract.ts";
 import { runtime } from "./runtime/detect.ts";
 import { nativeModule } from "./runtime/native.ts";
+import { abandonHeld } from "./shared/held.ts";
 import type { Starter, StartSetup } from "./start/contract.ts";
 import type { Chunk } from "./task_source.ts";
 import type { Codec } from "./wire/codec.ts";
@@ -10,6 +11,7 @@ import {
   begin,
   type ControlBlock,
   createControl,
+  heldWords,
   offer,
   skipRest,
 } from "./wire/control.ts";
@@ -40,6 +42,7 @@ export class WorkerLink {
   /** How values travel. */
   readonly codec: Codec;
   readonly #port: WorkerPort;
+  readonly #workerId: number;
   /** Functions that the worker knows, by ID. */
   readonly #known = new Set<number>();
 
@@ -50,12 +53,16 @@ export class WorkerLink {
     events: LinkEvents,
   ) {
     this.codec = starter.codec;
+    this.#workerId = setup.workerId;
     const control = starter.createControl();
     this.sharesControl = control !== undefined;
     this.control = control ?? createControl();
     this.#port = starter.start({
       onMessage: (message) => events.onMessage(message as FromWorker),
-      onEnd: (end) => events.onEnd(end),
+      onEnd: (end) => {
+        this.#abandonHeld();
+        events.onEnd(end);
+      },
     }, setup);
     try {
       this.#post([SETUP, {
@@ -107,7 +114,7 @@ export class WorkerLink {
 
   /** Stops the worker at once. */
   terminate(): Promise<void> {
-    return this.#port.terminate();
+    return this.#port.terminate().finally(() => this.#abandonHeld());
   }
 
   /** Whether the worker, which has been terminated, is gone after `ms`. */
@@ -117,7 +124,12 @@ export class WorkerLink {
 
   /** Waits at most `grace` ms until a worker ends that was told to. */
   waitForEnd(grace: number): Promise<void> {
-    return this.#port.waitForEnd(grace);
+    return this.#port.waitForEnd(grace).finally(() => this.#abandonHeld());
+  }
+
+  /** The worker is gone, or counts as such: what it held is to be had again. */
+  #abandonHeld(): void {
+    abandonHeld(heldWords(this.control), this.#workerId);
   }
 
   #define(handle: FunctionHandle): void {

@@ -215,7 +215,15 @@ export function openMemory(handle: MemoryHandle): SharedArrayBuffer {
     );
   }
   remember(buffer, handle);
+  opened.add(buffer);
   return buffer;
+}
+
+const opened = new WeakSet<SharedArrayBuffer>();
+
+/** Whether this thread has the memory from another process. */
+export function wasOpened(buffer: SharedArrayBuffer): boolean {
+  return opened.has(buffer);
 }
 
 // --- pins ---

@@ -25,6 +25,7 @@
  */
 
 import { COUNTERS, type Counters } from "../insights/counters.ts";
+import { HELD_WORDS } from "../shared/held.ts";
 import { allocate } from "../shared/memory.ts";
 
 /** Results that can be put down and not told. */
@@ -45,8 +46,11 @@ export const RESULTS_OFFSET = (TOLD_WORD + 1) * 4;
 /** Where counters begin, each of two words: at a multiple of 8 bytes. */
 const COUNTERS_WORD = RESULTS_OFFSET / 4 + UNTOLD_CAPACITY * 2;
 
+/** Behind them: the locks that the worker may hold, see held.ts. */
+const FIRST_HELD_WORD = COUNTERS_WORD + COUNTERS * 2;
+
 /** The number of words. */
-const WORDS = COUNTERS_WORD + COUNTERS * 2;
+const WORDS = FIRST_HELD_WORD + HELD_WORDS;
 
 /** The phase of a worker that runs tasks, or nothing. */
 export const RUNNING = 0;
@@ -77,6 +81,11 @@ export function createSharedControl(): ControlBlock {
 /** What the worker counts. */
 export function countersOf({ buffer, byteOffset }: ControlBlock): Counters {
   return new Float64Array(buffer, byteOffset + COUNTERS_WORD * 4, COUNTERS);
+}
+
+/** What the worker may hold. */
+export function heldWords(control: ControlBlock): Int32Array {
+  return control.subarray(FIRST_HELD_WORD);
 }
 
 function slotOf(sequence: number): number {

@@ -6,7 +6,9 @@
  * @module
  */
 
+import "../shared/primitives.ts";
 import { workerRuntime } from "../runtime/detect.ts";
+import { trackHeld } from "../shared/held.ts";
 import { packError } from "../wire/errors.ts";
 import {
   EXITING,
@@ -22,6 +24,7 @@ import {
   type ControlBlock,
   countersOf,
   createControl,
+  heldWords,
 } from "../wire/control.ts";
 import { useNativeModule } from "../runtime/native.ts";
 import { processWorker } from "../runtime/process_worker.ts";
@@ -62,6 +65,7 @@ function start(message: SentSetup): Runner {
   const control = packedControl
     ? codec.unpack(packedControl) as ControlBlock
     : createControl();
+  trackHeld(heldWords(control));
   const announcer = packedControl ? undefined : new Announcer(
     control,
     post,

@@ -1,0 +1,20 @@
+import type { Mutex } from "./mutex.ts";
+
+/** The method by which a condition gets at what its lock is made of. */
+export const MONITOR: unique symbol = Symbol.for("polypool.monitor");
+
+/** What a lock is for a condition. */
+export interface Monitor {
+  /** Who holds it. */
+  readonly mutex: Mutex;
+  /** Releases it, however often it has been acquired. Returns how often. */
+  leave(): number;
+  /** It has been taken again: it counts as acquired as often as before. */
+  enter(depth: number): void;
+}
+
+/** A lock that a condition can have. */
+export interface Monitored {
+  /** What it is for a condition. */
+  [MONITOR](): Monitor;
+}
