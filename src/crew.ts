@@ -71,7 +71,7 @@ export class Crew implements WorkerOwner {
     this.#starter = starter;
     this.#workers = new Array(nJobs).fill(undefined);
     this.#vacancies = nJobs;
-    this.#scheduler = new Scheduler();
+    this.#scheduler = new Scheduler(() => this.feed());
     this.#records = records;
   }
 
@@ -181,6 +181,8 @@ export class Crew implements WorkerOwner {
   /** A worker has started. */
   onReady(worker: PoolWorker, elapsed: number): void {
     this.#records.insights?.startUp(worker.id, elapsed);
+    // It may take over what waits for others to start.
+    this.feed();
   }
 
   /** A worker has told of long tasks. */

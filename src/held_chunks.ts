@@ -85,6 +85,13 @@ export class HeldChunks {
     return this.#lifetimeTasks >= this.#lifespan;
   }
 
+  /** Whether there is one chunk, and the worker has not begun it. */
+  get isAboutToBegin(): boolean {
+    const [sequence] = this.#chunks.keys();
+    return this.#chunks.size === 1 &&
+      !hasBegun(this.#link.control, sequence!);
+  }
+
   /** Whether the worker is at a task. */
   get isRunning(): boolean {
     const { control } = this.#link;
@@ -135,8 +142,13 @@ export class HeldChunks {
     if (mayHaveUntold(chunk)) this.#untoldWatch.start();
   }
 
-  /** Takes back the last chunk that the worker has not begun. */
-  takeBack(): Chunk | undefined {
+  /**
+   * Takes back the last chunk that the worker has not begun. With `leavesOne`
+   * not the only one, which it is about to begin: two idle workers would pass
+   * that to and fro.
+   */
+  takeBack(leavesOne: boolean): Chunk | undefined {
+    if (leavesOne && this.isAboutToBegin) return undefined;
     for (const [sequence, chunk] of [...this.#chunks].reverse()) {
       if (chunk.workerId !== undefined || chunk.moves) continue;
       // To be dropped, not to be given to another worker.

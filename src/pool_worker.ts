@@ -130,9 +130,19 @@ export class PoolWorker {
     if (this.#held.isWorn) this.#owner.onWorn(this);
   }
 
-  /** Takes back the last chunk that the worker has not begun. */
-  takeBack(): Chunk | undefined {
-    return this.#held.takeBack();
+  /** Whether the worker can run tasks at once. */
+  get isReady(): boolean {
+    return this.#state === "ready";
+  }
+
+  /** Whether it holds one chunk and has not begun it. */
+  get isAboutToBegin(): boolean {
+    return this.#held.isAboutToBegin;
+  }
+
+  /** Takes back for `taker` the last chunk that the worker has not begun. */
+  takeBack(taker: PoolWorker): Chunk | undefined {
+    return this.#held.takeBack(this.isReady || !taker.isReady);
   }
 
   /** Drops what it holds and is wanted no more, as far as not begun. */

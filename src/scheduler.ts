@@ -1,5 +1,9 @@
 import type { PoolWorker } from "./pool_worker.ts";
+import { runtime } from "./runtime/detect.ts";
 import type { Chunk, TaskSource } from "./task_source.ts";
+
+/** When a worker that was about to begin has begun, in ms. */
+const LOOK_AGAIN = 2;
 
 /**
  * Decides which worker gets which chunk, and when. Workers pull: one that
@@ -17,6 +21,14 @@ export class Scheduler {
   #lastFed: PoolWorker | undefined;
   /** Workers of whose load others could take some. */
   readonly #loaded = new Set<PoolWorker>();
+  /** Workers that are about to begin what others could take some of. */
+  readonly #beginning = new Set<PoolWorker>();
+  readonly #onLook: () => void;
+
+  /** `onLook` hears when there may be something to move. */
+  constructor(onLook: () => void) {
+    this.#onLook = onLook;
+  }
 
   /** Whether there are sources. */
   get hasSources(): boolean {
@@ -62,6 +74,7 @@ export class Scheduler {
     this.#idle.delete(worker);
     this.#willing.delete(worker);
     this.#loaded.delete(worker);
+    this.#beginning.delete(worker);
     if (this.#lastFed === worker) this.#lastFed = undefined;
   }
 
@@ -116,6 +129,20 @@ export class Scheduler {
     return undefined;
   }
 
+  /** What a worker is about to begin can be parted a little later. */
+  #lookAgainAt(worker: PoolWorker): void {
+    if (this.#beginning.size === 0) {
+      const timer = setTimeout(() => {
+        const workers = [...this.#beginning];
+        this.#beginning.clear();
+        for (const worker of workers) this.update(worker);
+        this.#onLook();
+      }, LOOK_AGAIN);
+      runtime.unrefTimer(timer);
+    }
+    this.#beginning.add(worker);
+  }
+
   #send(worker: PoolWorker, chunk: Chunk): void {
     // To the end of the line, should it take more.
     this.#willing.delete(worker);
@@ -127,19 +154,20 @@ export class Scheduler {
   /** Moves chunks that wait behind a running one to workers without any. */
   #rebalance(): void {
     for (const worker of this.#idle) {
-      const chunk = this.#takeBack();
+      const chunk = this.#takeBack(worker);
       if (!chunk) return;
       this.#send(worker, chunk);
     }
   }
 
-  #takeBack(): Chunk | undefined {
+  #takeBack(taker: PoolWorker): Chunk | undefined {
     for (const worker of this.#loaded) {
-      const chunk = worker.takeBack();
+      const chunk = worker.takeBack(taker);
       this.update(worker);
       if (chunk) return chunk;
-      // The worker has begun all it holds, and says so when one ends.
+      // It says so when a chunk or, of those that can be parted, a task ends.
       this.#loaded.delete(worker);
+      if (worker.isAboutToBegin) this.#lookAgainAt(worker);
     }
     return undefined;
   }

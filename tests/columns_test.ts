@@ -12,7 +12,9 @@ const rows = (row: (i: number) => unknown, length = 40): unknown[] =>
   Array.from({ length }, (_, i) => row(i));
 
 /** What arrives of a list, and whether it travels in columns. */
-function sendList(list: unknown[]): { received: unknown[]; inColumns: boolean } {
+function sendList(
+  list: unknown[],
+): { received: unknown[]; inColumns: boolean } {
   const { payload, transfer } = packList(list);
   return {
     received: Array.from(unpackList(structuredClone(payload, { transfer }))),

@@ -317,7 +317,11 @@ test("WorkerPool shows which of many quick tasks has failed", async () => {
     };
     for (const late of [task, async (x: unknown) => await task(x)]) {
       const error = await assertRejects(
-        () => pool.map(late, input, { chunkSize: 2000, closure: { ...closure, task } }),
+        () =>
+          pool.map(late, input, {
+            chunkSize: 2000,
+            closure: { ...closure, task },
+          }),
         RangeError,
       );
       const note = linesOf(error).find((line) => line.includes("worker 0"))!;
