@@ -113,7 +113,7 @@ test("WorkerPool.map() rejects at once and starts no further task when its signa
   const running = pool.map(
     (_state, _x: number, started: Int32Array, gate: Int32Array) => {
       Atomics.add(started, 0, 1);
-      Atomics.wait(gate, 0, 0);
+      while (Atomics.load(gate, 0) === 0) Atomics.wait(gate, 0, 0, 2);
     },
     Array.from({ length: 100 }, (_, x) => [x, started, gate]) as [
       number,
@@ -193,7 +193,7 @@ test("WorkerPool.apply() rejects only its own task, which is left to end, when i
   const running = pool.apply(
     (words: Int32Array) => {
       Atomics.store(words, 0, 1);
-      Atomics.wait(words, 1, 0);
+      while (Atomics.load(words, 1) === 0) Atomics.wait(words, 1, 0, 2);
       Atomics.store(words, 2, 1);
     },
     [words],
@@ -335,7 +335,7 @@ test("WorkerPool.imap() rejects a pending next() when its signal aborts", async 
   const results = pool.imap(
     (words: Int32Array) => {
       Atomics.store(words, 0, 1);
-      Atomics.wait(words, 1, 0);
+      while (Atomics.load(words, 1) === 0) Atomics.wait(words, 1, 0, 2);
     },
     [words, words],
     { signal: controller.signal },

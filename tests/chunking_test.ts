@@ -268,7 +268,7 @@ test("WorkerPool.map() begins with chunks of one for unknown length", async () =
     }
   };
   const call = pool.map((gate: Int32Array) => {
-    Atomics.wait(gate, 0, 0, 20_000);
+    while (Atomics.load(gate, 0) === 0) Atomics.wait(gate, 0, 0, 2);
   }, input());
   // Two chunks of one for each worker.
   await until(() => read >= 4, "the input to be read");

@@ -391,7 +391,9 @@ test("WorkerPool.imapUnordered() gives a result while an earlier task still runs
   const gate = sharedArray(Int32Array, 1);
   const results = pool.imapUnordered(
     (gate: Int32Array, i: number) => {
-      if (i === 0) Atomics.wait(gate, 0, 0, 20_000);
+      if (i === 0) {
+        while (Atomics.load(gate, 0) === 0) Atomics.wait(gate, 0, 0, 2);
+      }
       return i;
     },
     range(6).map((i): [Int32Array, number] => [gate, i]),
@@ -414,7 +416,9 @@ test("WorkerPool.imap() holds back the reading behind a slow first task", async 
   const input = new Watched();
   const results = pool.imap(
     (gate: Int32Array, i: number) => {
-      if (i === 0) Atomics.wait(gate, 0, 0, 20_000);
+      if (i === 0) {
+        while (Atomics.load(gate, 0) === 0) Atomics.wait(gate, 0, 0, 2);
+      }
       return i;
     },
     pairs(),
@@ -444,7 +448,7 @@ test("WorkerPool.map() has no more than maxTasksActive tasks without results", a
     const input = new Watched(12);
     const results = pool.map(
       (gate: Int32Array, i: number) => {
-        Atomics.wait(gate, 0, 0, 20_000);
+        while (Atomics.load(gate, 0) === 0) Atomics.wait(gate, 0, 0, 2);
         return i;
       },
       (function* () {
@@ -472,7 +476,9 @@ test("WorkerPool.imap() starts no task after its consumer has left", async () =>
   const results = pool.imap(
     (begun: Int32Array, gate: Int32Array, i: number) => {
       Atomics.add(begun, 0, 1);
-      if (i > 0) Atomics.wait(gate, 0, 0, 20_000);
+      if (i > 0) {
+        while (Atomics.load(gate, 0) === 0) Atomics.wait(gate, 0, 0, 2);
+      }
       return i;
     },
     range(40).map((i): [Int32Array, Int32Array, number] => [begun, gate, i]),

@@ -418,7 +418,7 @@ test("WorkerPool.map() reads an asynchronous input no further than maxTasksActiv
   const controller = new AbortController();
   const call = pool.map(
     (gate: Int32Array) => {
-      Atomics.wait(gate, 0, 0, 20_000);
+      while (Atomics.load(gate, 0) === 0) Atomics.wait(gate, 0, 0, 2);
     },
     (async function* (): AsyncGenerator<[Int32Array]> {
       for await (const _ of input) yield [gate];

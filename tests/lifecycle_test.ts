@@ -333,7 +333,7 @@ test("WorkerPool keeps workers for a call that still runs when keepAlive is fals
     },
   });
   const long = pool.apply(({ gate }) => {
-    Atomics.wait(gate, 0, 0);
+    while (Atomics.load(gate, 0) === 0) Atomics.wait(gate, 0, 0, 2);
   });
   assertEquals(await pool.map((_shared, x: number) => x, [1, 2]), [1, 2]);
   assertEquals(exits[0], 0);

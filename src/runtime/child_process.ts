@@ -134,7 +134,6 @@ export function startProcess(
   }
 
   const noop = () => {};
-  const gone = Promise.all([exited.promise, disconnected.promise]);
   void awaitEnd();
   child.send(dataUrl(source), noop);
   return {
@@ -142,16 +141,18 @@ export function startProcess(
     keepAlive,
     async terminate() {
       open = false;
+      keepAlive(true);
       child.kill("SIGKILL");
-      await gone;
+      await exited.promise;
     },
     isGoneAfter: () => Promise.resolve(true),
     async waitForEnd(grace) {
       open = false;
+      keepAlive(true);
       if (child.connected) child.disconnect();
-      await within(gone, grace);
+      await within(exited.promise, grace);
       child.kill("SIGKILL");
-      await gone;
+      await exited.promise;
     },
   };
 }
