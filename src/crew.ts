@@ -10,13 +10,12 @@ import {
 import { type Resolvers, withResolvers } from "./promises.ts";
 import { runtime } from "./runtime/detect.ts";
 import { Scheduler } from "./scheduler.ts";
-import type { Starter } from "./start/contract.ts";
+import type { Starter, StartSetup } from "./start/contract.ts";
 import type { TaskSource } from "./task_source.ts";
 import { LONGEST_TIMER } from "./timeouts.ts";
-import type { WorkerSetup } from "./wire/messages.ts";
 
 /** What the workers of a crew have in common. */
-export type CrewSetup = Omit<WorkerSetup, "control" | "workerId" | "cpuIds"> & {
+export type CrewSetup = Omit<StartSetup, "workerId" | "cpuIds"> & {
   /** The CPUs of each worker. */
   cpuIds: readonly (readonly number[])[] | undefined;
 };

@@ -26,6 +26,8 @@ export interface PoolSettings {
   readonly preload: WorkerSetup["preload"];
   /** The CPUs of each worker. */
   readonly cpuIds: readonly (readonly number[])[] | undefined;
+  /** The most that the heap of a process may take, in MiB. */
+  readonly memoryLimit: number | undefined;
 }
 
 /** Functions that run when a worker begins and ends. */
@@ -235,9 +237,10 @@ export class Crews {
         workerExit: handles.workerExit?.definition,
         preload,
         cpuIds: this.#settings.cpuIds,
+        memoryLimit: this.#settings.memoryLimit,
         measures: this.#settings.enableInsights,
         typescriptLoader: currentWorker()?.typescriptLoader ??
-          runtime.typescriptLoader(),
+          runtime.typescriptLoader(this.#starter.isProcess),
       },
       limits,
       this.#starter,

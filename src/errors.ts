@@ -37,6 +37,8 @@ export interface WorkerDiedErrorOptions extends ErrorOptions {
   exitCode?: number;
   /** Name of the signal that ended the worker's process. */
   signal?: string;
+  /** The last that the worker's process wrote on stderr. */
+  stderr?: string;
 }
 
 /**
@@ -73,6 +75,8 @@ export class WorkerDiedError extends Error {
   declare readonly exitCode?: number;
   /** Name of the signal that ended the worker's process. */
   declare readonly signal?: string;
+  /** The last that the worker's process wrote on stderr. */
+  declare readonly stderr?: string;
 
   /** Constructs a new instance. */
   constructor(message: string, options: WorkerDiedErrorOptions) {
@@ -80,6 +84,7 @@ export class WorkerDiedError extends Error {
     this.workerId = options.workerId;
     if (options.exitCode !== undefined) this.exitCode = options.exitCode;
     if (options.signal !== undefined) this.signal = options.signal;
+    if (options.stderr !== undefined) this.stderr = options.stderr;
   }
 }
 

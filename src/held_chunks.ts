@@ -10,6 +10,7 @@ import {
   progressOf,
   revoke,
   RUNNING,
+  setBegun,
   skipRest,
   SLOTS,
 } from "./wire/control.ts";
@@ -93,7 +94,9 @@ export class HeldChunks {
   /** Whether the worker takes one more chunk. */
   get hasRoom(): boolean {
     if (this.isWorn) return false;
-    if (this.#chunks.size < CREDIT) return true;
+    // What has been sent can be taken back only by control words.
+    const credit = this.#link.sharesControl ? CREDIT : 1;
+    if (this.#chunks.size < credit) return true;
     // Tasks that wait side by side: enough chunks to keep them so.
     const [chunk] = this.#chunks.values();
     const { concurrency } = chunk!.mode;
@@ -103,6 +106,7 @@ export class HeldChunks {
 
   /** Whether another worker could take over some of it. */
   get hasSpare(): boolean {
+    if (!this.#link.sharesControl) return false;
     if (this.#chunks.size !== 1) return this.#chunks.size > 1;
     const [chunk] = this.#chunks.values();
     return isDivisible(chunk!);
@@ -114,7 +118,7 @@ export class HeldChunks {
     try {
       this.#link.sendChunk(sequence, chunk);
     } catch (error) {
-      refuseChunk(chunk, error, this.#workerId);
+      refuseChunk(chunk, error, this.#workerId, this.#link.codec);
       this.#events.onLess();
       return;
     }
@@ -170,8 +174,15 @@ export class HeldChunks {
       if (revoke(this.#link.control, sequence)) {
         this.#giveBack(sequence, chunk.elements.length);
       } else {
-        skipRest(this.#link.control, sequence);
+        this.#link.skipRest(sequence);
       }
+    }
+  }
+
+  /** A worker whose words cannot be read has told how far it is. */
+  noteBegun(sequence: number, begun: number): void {
+    if (this.#chunks.has(sequence)) {
+      setBegun(this.#link.control, sequence, begun);
     }
   }
 
@@ -335,7 +346,7 @@ export class HeldChunks {
     const { control } = this.#link;
     const chunk = this.#chunks.get(sequence)!;
     const before = progressOf(control, sequence).begun;
-    skipRest(control, sequence);
+    this.#link.skipRest(sequence);
     const { begun, ended } = progressOf(control, sequence);
     // It has just ended: the worker leaves the rest, which others get.
     if (ended || begun !== before) return;

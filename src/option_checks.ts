@@ -66,6 +66,7 @@ const POOL_OPTIONS = [
   "idleTimeout",
   "preload",
   "cpuIds",
+  "memoryLimit",
 ];
 
 function checkTimeouts(action: string, options: TimeoutOptions): void {
@@ -87,6 +88,7 @@ export function checkPoolOptions(options: unknown): void {
   checkFlag("enableInsights", given.enableInsights, action);
   checkInteger(action, "workerLifespan", given.workerLifespan, 1);
   checkDuration(action, "idleTimeout", given.idleTimeout);
+  checkInteger(action, "memoryLimit", given.memoryLimit, 1);
   checkTimeouts(action, given);
   checkPreload(action, given.preload);
 }

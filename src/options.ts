@@ -105,6 +105,12 @@ export interface WorkerPoolOptions<
    */
   cpuIds?: readonly number[] | readonly (readonly number[])[] | undefined;
   /**
+   * The most that the heap of a worker may take, in MiB, where workers are
+   * processes: more than that ends the worker. Has no effect on Bun, which
+   * knows no such limit.
+   */
+  memoryLimit?: number | undefined;
+  /**
    * Modules that each worker imports when it starts: URLs, or specifiers as
    * the module would import them that makes the pool.
    */

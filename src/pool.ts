@@ -111,6 +111,7 @@ export class WorkerPool<
       limits: limitsOf(options),
       idleTimeout: options.idleTimeout,
       cpuIds: cpusOf(options.cpuIds, nJobs),
+      memoryLimit: options.memoryLimit,
       enableInsights: options.enableInsights ?? false,
       preload: (options.preload ?? []).map((entry) => ({
         specifier: String(entry),

@@ -3,22 +3,24 @@ import { HeldChunks } from "./held_chunks.ts";
 import type { WorkerInsightsDelta } from "./insights/worker_meter.ts";
 import { type Resolvers, withResolvers } from "./promises.ts";
 import type { WorkerEnd } from "./runtime/contract.ts";
-import type { Starter } from "./start/contract.ts";
+import type { Starter, StartSetup } from "./start/contract.ts";
 import { deathError } from "./task_errors.ts";
 import type { Chunk } from "./task_source.ts";
 import { LONGEST_TIMER, timeoutError } from "./timeouts.ts";
 import {
+  AT,
   EXITING,
   FAILED,
   type FromWorker,
+  PHASE,
   READY,
   RESULTS,
   STOPPED,
   STRAY,
   UNRUNNABLE,
   UNSTARTABLE,
-  type WorkerSetup,
 } from "./wire/messages.ts";
+import { setPhase } from "./wire/control.ts";
 import { WorkerLink } from "./worker_link.ts";
 
 /** How long a worker may take to end after its last message, in ms. */
@@ -68,7 +70,7 @@ export class PoolWorker {
 
   /** Starts a worker. */
   constructor(
-    setup: Omit<WorkerSetup, "control">,
+    setup: StartSetup,
     starter: Starter,
     owner: WorkerOwner,
   ) {
@@ -193,6 +195,10 @@ export class PoolWorker {
     switch (message[0]) {
       case READY:
         return this.#start();
+      case AT:
+        return this.#held.noteBegun(message[1], message[2]);
+      case PHASE:
+        return setPhase(this.#link.control, message[1]);
       case RESULTS:
         this.#note(message[5]?.insights);
         return this.#held.addResults(message);

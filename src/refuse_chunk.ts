@@ -1,7 +1,7 @@
 import { leadOn } from "./task_errors.ts";
 import { type Chunk, partOf } from "./task_source.ts";
 import { withoutFrames } from "./timeouts.ts";
-import { packEach } from "./wire/list.ts";
+import type { Codec } from "./wire/codec.ts";
 
 /**
  * What becomes of a chunk that could not be sent for `reason`: tasks whose
@@ -11,9 +11,10 @@ export function refuseChunk(
   chunk: Chunk,
   reason: unknown,
   workerId: number,
+  codec: Codec,
 ): void {
   const { source, elements } = chunk;
-  const packed = packEach(
+  const packed = codec.packEach(
     elements,
     (index) =>
       Array.isArray(elements[index])

@@ -32,7 +32,7 @@ export function leadOn(
 
 /** The error for tasks of a worker that is gone. */
 export function deathError(workerId: number, end: WorkerEnd): Error {
-  const { exitCode, signal, error } = end;
+  const { exitCode, signal, error, stderr } = end;
   const how = signal !== undefined
     ? `was ended by ${signal}`
     : exitCode !== undefined
@@ -44,6 +44,7 @@ export function deathError(workerId: number, end: WorkerEnd): Error {
       workerId,
       ...exitCode !== undefined && { exitCode },
       ...signal !== undefined && { signal },
+      ...stderr !== undefined && { stderr },
       ...error !== undefined && { cause: error },
     }),
   );

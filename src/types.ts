@@ -9,11 +9,26 @@
 export type StartMethod =
   /** Each worker is a thread of this process. */
   | "threading"
+  /**
+   * Each worker is a process that sees what the program has put on
+   * `globalThis`; binary data in shared objects is copied as it is written.
+   */
+  | "fork"
+  /** Each worker is a fresh process. */
+  | "spawn"
+  /** Each worker is a process that a server process keeps ready. */
+  | "forkserver"
   /** No workers: tasks run one by one in the calling thread. */
   | "serial";
 
 /** The names of the start methods. */
-export const START_METHODS: readonly StartMethod[] = ["threading", "serial"];
+export const START_METHODS: readonly StartMethod[] = [
+  "threading",
+  "fork",
+  "spawn",
+  "forkserver",
+  "serial",
+];
 
 /**
  * The state of a worker, an object of its own that is empty when the worker

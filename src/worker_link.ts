@@ -1,19 +1,26 @@
 import type { FunctionHandle } from "./functions/registry.ts";
 import type { WorkerEnd, WorkerPort } from "./runtime/contract.ts";
-import type { Starter } from "./start/contract.ts";
+import { nativeModule } from "./runtime/native.ts";
+import type { Starter, StartSetup } from "./start/contract.ts";
 import type { Chunk } from "./task_source.ts";
 import type { Codec } from "./wire/codec.ts";
 import { explainCloneFailure } from "./wire/values.ts";
-import { type ControlBlock, createControl, offer } from "./wire/control.ts";
+import {
+  begin,
+  type ControlBlock,
+  createControl,
+  offer,
+  skipRest,
+} from "./wire/control.ts";
 import {
   CHUNK,
   DEFINE,
   FORGET,
   type FromWorker,
   SETUP,
+  SKIP,
   STOP,
   type ToWorker,
-  type WorkerSetup,
 } from "./wire/messages.ts";
 
 /** What comes from a worker. */
@@ -25,8 +32,10 @@ export interface LinkEvents {
 
 /** The line to one worker: what is said, and in which form. */
 export class WorkerLink {
-  /** The words of memory shared with the worker. */
-  readonly control: ControlBlock = createControl();
+  /** The words of memory shared with the worker, or what it has told. */
+  readonly control: ControlBlock;
+  /** Whether the worker has the same words. */
+  readonly sharesControl: boolean;
   /** How values travel. */
   readonly codec: Codec;
   readonly #port: WorkerPort;
@@ -35,17 +44,25 @@ export class WorkerLink {
 
   /** Starts a worker. */
   constructor(
-    setup: Omit<WorkerSetup, "control">,
+    setup: StartSetup,
     starter: Starter,
     events: LinkEvents,
   ) {
     this.codec = starter.codec;
+    const control = starter.createControl();
+    this.sharesControl = control !== undefined;
+    this.control = control ?? createControl();
     this.#port = starter.start({
       onMessage: (message) => events.onMessage(message as FromWorker),
       onEnd: (end) => events.onEnd(end),
-    });
+    }, setup);
     try {
-      this.#post([SETUP, { ...setup, control: this.control }]);
+      this.#post([SETUP, {
+        ...setup,
+        control: control && this.codec.pack(control, "control"),
+        nativeModule: starter.isProcess ? nativeModule() : undefined,
+        globals: starter.globals?.(),
+      }]);
     } catch {
       this.#port.terminate();
       // All else in the setup is the pool's own.
@@ -60,7 +77,15 @@ export class WorkerLink {
     const { payload, transfer } = this.codec.packList(elements);
     this.#define(handle);
     offer(this.control, sequence);
+    // It counts as begun, as nobody could take it back.
+    if (!this.sharesControl) begin(this.control, sequence);
     this.#post([CHUNK, sequence, handle.id, mode, payload], transfer);
+  }
+
+  /** The worker shall leave what it has not begun of the chunk. */
+  skipRest(sequence: number): void {
+    skipRest(this.control, sequence);
+    if (!this.sharesControl) this.#post([SKIP, sequence]);
   }
 
   /** The worker may forget a function. */

@@ -6,7 +6,8 @@ import {
   assertStrictEquals,
 } from "@std/assert";
 import { test } from "node:test";
-import { sharedArray, WorkerPool } from "../mod.ts";
+import { sharedArray } from "../mod.ts";
+import { WorkerPool } from "./support/pool.ts";
 
 /** What the promise rejects with. */
 async function reasonOf(promise: PromiseLike<unknown>): Promise<unknown> {

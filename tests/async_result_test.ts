@@ -7,7 +7,8 @@ import {
   assertThrows,
 } from "@std/assert";
 import { test } from "node:test";
-import { AsyncResult, sharedArray, TimeoutError, WorkerPool } from "../mod.ts";
+import { AsyncResult, sharedArray, TimeoutError } from "../mod.ts";
+import { WorkerPool } from "./support/pool.ts";
 import { pause, soon, startMethods, until } from "./support/waiting.ts";
 
 for (const startMethod of startMethods) {

@@ -5,8 +5,8 @@ import {
   type ChunkTasksOptions,
   makeSingleArguments,
   sharedArray,
-  WorkerPool,
 } from "../mod.ts";
+import { WorkerPool } from "./support/pool.ts";
 import { pause, until } from "./support/waiting.ts";
 
 function range(count: number, start = 0): number[] {

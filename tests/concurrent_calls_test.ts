@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { test } from "node:test";
-import { sharedArray, WorkerPool } from "../mod.ts";
+import { sharedArray } from "../mod.ts";
+import { WorkerPool } from "./support/pool.ts";
 import { soon, startMethods, until } from "./support/waiting.ts";
 
 function range(count: number, start = 0): number[] {

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { readFileSync } from "node:fs";
 import { cpus, platform } from "node:os";
 import { test } from "node:test";
-import { WorkerPool } from "../mod.ts";
+import { WorkerPool } from "./support/pool.ts";
 import { inTime } from "./fixtures/life/wait.ts";
 import { testIf } from "./support/skip.ts";
 

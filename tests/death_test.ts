@@ -7,12 +7,8 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { test } from "node:test";
-import {
-  importTasks,
-  sharedArray,
-  WorkerDiedError,
-  WorkerPool,
-} from "../mod.ts";
+import { importTasks, sharedArray, WorkerDiedError } from "../mod.ts";
+import { WorkerPool } from "./support/pool.ts";
 import { runProgram } from "./support/program.ts";
 
 function upTo(n: number): number[] {

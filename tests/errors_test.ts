@@ -9,7 +9,8 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { test } from "node:test";
-import { importTasks, sharedArray, WorkerPool } from "../mod.ts";
+import { importTasks, sharedArray } from "../mod.ts";
+import { WorkerPool } from "./support/pool.ts";
 
 const thisFile = "errors_test.ts";
 const tasks = importTasks<typeof import("./fixtures/errors/tasks.ts")>(

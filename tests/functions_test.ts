@@ -6,13 +6,8 @@ import {
   assertThrows,
 } from "@std/assert";
 import { test } from "node:test";
-import {
-  importTasks,
-  isMainThread,
-  sharedArray,
-  task,
-  WorkerPool,
-} from "../mod.ts";
+import { importTasks, isMainThread, sharedArray, task } from "../mod.ts";
+import { WorkerPool } from "./support/pool.ts";
 import { runProgram } from "./support/program.ts";
 
 type Tasks = typeof import("./fixtures/functions/tasks.ts");

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
 import { existsSync } from "node:fs";
 import { test } from "node:test";
-import { WorkerPool } from "../mod.ts";
+import { WorkerPool } from "./support/pool.ts";
 import { runProgram } from "./support/program.ts";
 import { testIf } from "./support/skip.ts";
 

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { test } from "node:test";
-import { sharedArray, WorkerPool } from "../mod.ts";
+import { sharedArray } from "../mod.ts";
+import { WorkerPool } from "./support/pool.ts";
 import { inTime, sleep, until, upTo } from "./fixtures/life/wait.ts";
 import { runProgram } from "./support/program.ts";
 

@@ -5,7 +5,8 @@ import {
   assertStrictEquals,
 } from "@std/assert";
 import { test } from "node:test";
-import { sharedArray, WorkerPool } from "../mod.ts";
+import { sharedArray } from "../mod.ts";
+import { WorkerPool } from "./support/pool.ts";
 import { pause, soon, startMethods, until } from "./support/waiting.ts";
 
 function range(count: number, start = 0): number[] {

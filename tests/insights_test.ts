@@ -6,7 +6,7 @@ import {
   assertNotStrictEquals,
 } from "@std/assert";
 import { test } from "node:test";
-import { WorkerPool } from "../mod.ts";
+import { WorkerPool } from "./support/pool.ts";
 import { inTime, upTo } from "./fixtures/life/wait.ts";
 
 const FIELDS = [

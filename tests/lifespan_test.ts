@@ -5,7 +5,8 @@ import {
   assertNotEquals,
 } from "@std/assert";
 import { test } from "node:test";
-import { PoolTerminatedError, sharedArray, WorkerPool } from "../mod.ts";
+import { PoolTerminatedError, sharedArray } from "../mod.ts";
+import { WorkerPool } from "./support/pool.ts";
 import { inTime, reasonOf, sleep, until, upTo } from "./fixtures/life/wait.ts";
 
 interface State {

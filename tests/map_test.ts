@@ -5,7 +5,8 @@ import {
   assertRejects,
 } from "@std/assert";
 import { test } from "node:test";
-import { makeSingleArguments, sharedArray, WorkerPool } from "../mod.ts";
+import { makeSingleArguments, sharedArray } from "../mod.ts";
+import { WorkerPool } from "./support/pool.ts";
 import { startMethods } from "./support/waiting.ts";
 
 function range(count: number, start = 0): number[] {

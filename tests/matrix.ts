@@ -2,8 +2,11 @@
 //
 //   tsx tests/matrix.ts [runtime ...] [part of a file's name ...]
 //   tsx tests/matrix.ts deno map      map tests, on Deno only
+//   tsx tests/matrix.ts spawn map     map tests, with workers that are spawned
 //
-// Runtimes: node (the machine's own), newest-node, deno, bun. Each file runs
+// Runtimes: node (the machine's own), newest-node, deno, bun. Start methods:
+// threading, fork, spawn, forkserver; with others than threading, the files
+// whose pool comes from support/pool.ts are run once more. Each file runs
 // in a process of its own, so that one that crashes costs only itself. Its
 // output is shown if a test in it fails.
 import { type ChildProcess, spawn } from "node:child_process";
@@ -33,6 +36,8 @@ const FILE_TIMEOUT = 300_000;
 
 /** Files at a time: many tests start four workers of their own. */
 const FILES_AT_ONCE = Number(process.env["POLYPOOL_MATRIX_JOBS"] ?? 2);
+
+const METHODS = ["threading", "fork", "spawn", "forkserver"];
 
 const isWindows = process.platform === "win32";
 
@@ -77,9 +82,13 @@ function kill(child: ChildProcess): void {
   }
 }
 
-async function runFile(runtime: Runtime, file: string): Promise<Outcome> {
-  const report = join(reports, `${runtime.name}-${file}.xml`);
-  const log = join(reports, `${runtime.name}-${file}.log`);
+async function runFile(
+  runtime: Runtime,
+  method: string,
+  file: string,
+): Promise<Outcome> {
+  const report = join(reports, `${runtime.name}-${method}-${file}.xml`);
+  const log = join(reports, `${runtime.name}-${method}-${file}.log`);
   // A file and no pipe: a process that outlives its test would hold it open.
   const output = openSync(log, "w");
   const start = performance.now();
@@ -91,6 +100,7 @@ async function runFile(runtime: Runtime, file: string): Promise<Outcome> {
       env: {
         ...process.env,
         POLYPOOL_MATRIX: runtime.identity,
+        POLYPOOL_TEST_START_METHOD: method,
         NO_COLOR: "1",
         FORCE_COLOR: undefined,
       },
@@ -178,13 +188,17 @@ function unescape(text: string): string {
     .replaceAll("&amp;", "&");
 }
 
-async function runOn(runtime: Runtime, files: string[]): Promise<Outcome[]> {
-  console.log(`\n${runtime.name} (${runtime.identity})`);
+async function runOn(
+  runtime: Runtime,
+  method: string,
+  files: string[],
+): Promise<Outcome[]> {
+  console.log(`\n${runtime.name} (${runtime.identity}), ${method}`);
   const outcomes: Outcome[] = [];
   const left = files.values();
   async function runFiles(): Promise<void> {
     for (const file of left) {
-      const outcome = await runFile(runtime, file);
+      const outcome = await runFile(runtime, method, file);
       outcomes.push(outcome);
       print(outcome);
     }
@@ -208,10 +222,19 @@ function print({ file, passed, failures, skips, seconds, output }: Outcome) {
   for (const name of skips) console.log(`    skipped: ${name}`);
 }
 
+/** Whether the tests in the file are to hold for each start method. */
+function takesStartMethod(file: string): boolean {
+  const text = readFileSync(join(root, "tests", file), "utf8");
+  return text.includes('from "./support/pool.ts"');
+}
+
 async function main(): Promise<void> {
   const args = process.argv.slice(2);
   const names = args.filter((arg) => arg in runtimes);
-  const filters = args.filter((arg) => !(arg in runtimes));
+  const methods = args.filter((arg) => METHODS.includes(arg));
+  const filters = args.filter((arg) =>
+    !(arg in runtimes || METHODS.includes(arg))
+  );
   const files = readdirSync(join(root, "tests"))
     .filter((name) => name.endsWith("_test.ts"))
     .filter((name) =>
@@ -224,18 +247,26 @@ async function main(): Promise<void> {
   const total = { passed: 0, failed: 0, skipped: 0 };
   const skips: string[] = [];
   const failures: string[] = [];
-  for (const name of wanted) {
+  const pairs = wanted.flatMap((name) =>
+    (methods.length > 0 ? methods : METHODS).map((method) => [name, method])
+  ) as [string, string][];
+  for (const [name, method] of pairs) {
     const start = performance.now();
     const row = { passed: 0, failed: 0, skipped: 0 };
     let identity = "missing";
     try {
       const runtime = runtimes[name]!();
       identity = runtime.identity;
-      for (const outcome of await runOn(runtime, files)) {
+      const chosen = method === "threading"
+        ? files
+        : files.filter(takesStartMethod);
+      if (chosen.length === 0 && files.length > 0) continue;
+      for (const outcome of await runOn(runtime, method, chosen)) {
         row.passed += outcome.passed;
         row.failed += outcome.failures.length;
         row.skipped += outcome.skips.length;
-        const label = (test: string) => `${name}: ${outcome.file}: ${test}`;
+        const label = (test: string) =>
+          `${name}, ${method}: ${outcome.file}: ${test}`;
         skips.push(...outcome.skips.map(label));
         failures.push(...outcome.failures.map(label));
       }
@@ -243,13 +274,13 @@ async function main(): Promise<void> {
     } catch (error) {
       // A runtime that cannot be tested is a failure, not a gap.
       row.failed++;
-      failures.push(`${name}: ${(error as Error).message}`);
+      failures.push(`${name}, ${method}: ${(error as Error).message}`);
     }
     total.passed += row.passed;
     total.failed += row.failed;
     total.skipped += row.skipped;
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
-    rows[name] = { runtime: identity, ...row, seconds };
+    rows[`${name}, ${method}`] = { runtime: identity, ...row, seconds };
   }
 
   if (skips.length > 0) console.log(`\nSkipped:\n  ${skips.join("\n  ")}`);

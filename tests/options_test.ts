@@ -8,7 +8,7 @@ import {
 } from "@std/assert";
 import fc from "fast-check";
 import { test } from "node:test";
-import { WorkerPool } from "../mod.ts";
+import { WorkerPool } from "./support/pool.ts";
 
 const integer = "a positive integer";
 

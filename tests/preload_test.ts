@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { test } from "node:test";
-import { importTasks, WorkerPool } from "../mod.ts";
+import { importTasks } from "../mod.ts";
+import { WorkerPool } from "./support/pool.ts";
 import { inTime, reasonOf, upTo } from "./fixtures/life/wait.ts";
 
 const preloaded = new URL("./fixtures/life/preloaded.ts", import.meta.url);

@@ -6,7 +6,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { test } from "node:test";
-import { WorkerPool } from "../mod.ts";
+import { WorkerPool } from "./support/pool.ts";
 import { inTime, reasonOf, upTo } from "./fixtures/life/wait.ts";
 import { FakeFile, FakeTerminal } from "./fixtures/progress_terminal.ts";
 import { runProgram } from "./support/program.ts";

@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { test } from "node:test";
-import { chunkTasks, WorkerPool } from "../mod.ts";
+import { chunkTasks } from "../mod.ts";
+import { WorkerPool } from "./support/pool.ts";
 import { soon, startMethods } from "./support/waiting.ts";
 
 /** What the calls may be asked for. */

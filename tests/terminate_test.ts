@@ -5,7 +5,8 @@ import {
   assertRejects,
 } from "@std/assert";
 import { test } from "node:test";
-import { PoolTerminatedError, sharedArray, WorkerPool } from "../mod.ts";
+import { PoolTerminatedError, sharedArray } from "../mod.ts";
+import { WorkerPool } from "./support/pool.ts";
 import { runProgram } from "./support/program.ts";
 
 const programs = new URL("./fixtures/terminate/programs.ts", import.meta.url);

@@ -6,12 +6,8 @@ import {
   assertStrictEquals,
 } from "@std/assert";
 import { test } from "node:test";
-import {
-  sharedArray,
-  TimeoutError,
-  WorkerDiedError,
-  WorkerPool,
-} from "../mod.ts";
+import { sharedArray, TimeoutError, WorkerDiedError } from "../mod.ts";
+import { WorkerPool } from "./support/pool.ts";
 import { inTime, reasonOf, sleep, until, upTo } from "./fixtures/life/wait.ts";
 import { runProgram, runtimeName } from "./support/program.ts";
 

@@ -1,10 +1,12 @@
 import type {
   Capabilities,
+  ProcessOptions,
   Runtime,
   WorkerEvents,
   WorkerPort,
   WorkerRuntime,
 } from "./contract.ts";
+import { bootScript, startProcess } from "./child_process.ts";
 import { dataUrl } from "./data_url.ts";
 import { within, withResolvers } from "../promises.ts";
 
@@ -31,6 +33,8 @@ interface BunScope {
   };
   Worker: new (url: string, options: { type: "module" }) => BunWorker;
   process: {
+    execPath: string;
+    env: Record<string, string | undefined>;
     exit(code?: number): never;
     on(event: string, listener: (value: never) => void): void;
     getBuiltinModule(name: string): unknown;
@@ -69,6 +73,7 @@ function importFrom(
 
 const capabilities: Capabilities = {
   stopsBusyThreads: true,
+  limitsMemory: false,
   weighsSharedMemory: true,
 };
 
@@ -113,6 +118,21 @@ function startThread(source: string, events: WorkerEvents): WorkerPort {
   };
 }
 
+function startBunProcess(
+  source: string,
+  _options: ProcessOptions,
+  events: WorkerEvents,
+): WorkerPort {
+  const { execPath, env } = scope.process;
+  // A compiled program would run its own main module again.
+  const command = {
+    path: execPath,
+    args: ["--eval", bootScript],
+    env: { ...env, BUN_BE_BUN: "1" },
+  };
+  return startProcess(command, source, builtin, events);
+}
+
 /** Bun, by its web `Worker`. */
 export const bun: Runtime = {
   name: "bun",
@@ -120,6 +140,7 @@ export const bun: Runtime = {
   isMainThread: () => scope.Bun.isMainThread,
   cpuCount: () => scope.navigator.hardwareConcurrency,
   startThread,
+  startProcess: startBunProcess,
   typescriptLoader: () => undefined,
   importFrom,
   unrefTimer: (timer) => (timer as { unref(): void }).unref(),
@@ -130,6 +151,8 @@ export const bun: Runtime = {
 
 /** The inside of a Bun worker. */
 export const bunWorker: WorkerRuntime = {
+  isProcess: false,
+  drained: () => undefined,
   onMessage(handler) {
     scope.onmessage = ({ data }) => handler(data);
   },

@@ -14,6 +14,8 @@ export interface WorkerEnd {
   signal?: string | undefined;
   /** Why it ended, such as the error that kept it from starting. */
   error?: unknown;
+  /** The last that it wrote on stderr, where that is known. */
+  stderr?: string | undefined;
 }
 
 /** What happens to a worker, as its owner sees it. */
@@ -48,8 +50,16 @@ export interface WorkerPort {
 export interface Capabilities {
   /** Whether `terminate()` stops a thread that never yields. */
   stopsBusyThreads: boolean;
+  /** Whether the heap of a process can be limited. */
+  limitsMemory: boolean;
   /** Whether shared memory that nobody needs makes the engine collect it. */
   weighsSharedMemory: boolean;
+}
+
+/** How a process is to be. */
+export interface ProcessOptions {
+  /** The most that its heap may take, in MiB. */
+  memoryLimit: number | undefined;
 }
 
 /** The side that owns the workers. */
@@ -65,10 +75,19 @@ export interface Runtime {
   /** Starts a thread that runs the module text, which must be ASCII. */
   startThread(source: string, events: WorkerEvents): WorkerPort;
   /**
+   * Starts a process that runs the module text. Throws when the program may
+   * not start processes.
+   */
+  startProcess(
+    source: string,
+    options: ProcessOptions,
+    events: WorkerEvents,
+  ): WorkerPort;
+  /**
    * The URL of a module whose `register()` lets workers import TypeScript,
    * where they do not inherit that from the program.
    */
-  typescriptLoader(): string | undefined;
+  typescriptLoader(forProcess: boolean): string | undefined;
   /** Imports a module as the module at `base` would. */
   importFrom(
     specifier: string,
@@ -83,10 +102,14 @@ export interface Runtime {
 
 /** The inside of a worker. */
 export interface WorkerRuntime {
+  /** Whether the worker is a process, whose end needs no telling. */
+  readonly isProcess: boolean;
   /** Receives messages. Must be called before the worker's script ends. */
   onMessage(handler: (message: unknown) => void): void;
   /** Sends a message to the owner. Throws when it cannot be cloned. */
   post(message: unknown, transfer: ArrayBuffer[]): void;
+  /** Waits until what was posted has left, if it has not. */
+  drained(): Promise<void> | undefined;
   /** Calls `handler` when user code ends the worker, before it ends. */
   onExit(handler: (exitCode: number) => void): void;
   /** Calls `handler` for errors and rejections that nobody caught. */

@@ -1,11 +1,14 @@
 import type {
   Capabilities,
+  ProcessOptions,
   Runtime,
   WorkerEvents,
   WorkerPort,
   WorkerRuntime,
 } from "./contract.ts";
+import { bootUrl, startProcess } from "./child_process.ts";
 import { dataUrl } from "./data_url.ts";
+import { permissionFlags, type Permissions } from "./deno_permissions.ts";
 import { importerAt } from "./import_as.ts";
 
 // --- types ---
@@ -38,7 +41,14 @@ interface ErrorEventLike {
 }
 
 interface DenoScope {
-  Deno: { exit(code?: number): never; unrefTimer(id: unknown): void };
+  Deno: {
+    exit(code?: number): never;
+    unrefTimer(id: unknown): void;
+    execPath(): string;
+    mainModule: string;
+    env: { toObject(): Record<string, string> };
+    permissions: Permissions;
+  };
   Worker: {
     new (url: string, options: { type: "module"; name: string }): DenoWorker;
     prototype: DenoWorker;
@@ -80,6 +90,7 @@ async function importFrom(
 
 const capabilities: Capabilities = {
   stopsBusyThreads: false,
+  limitsMemory: true,
   weighsSharedMemory: false,
 };
 
@@ -185,6 +196,73 @@ function startThread(source: string, events: WorkerEvents): WorkerPort {
   };
 }
 
+/** The configuration that imports of the program resolve by. */
+function configFlags(): string[] {
+  try {
+    const { existsSync } = builtin<{ existsSync(path: URL): boolean }>(
+      "node:fs",
+    );
+    for (
+      let folder = new URL(".", scope.Deno.mainModule);;
+      folder = new URL("..", folder)
+    ) {
+      for (const name of ["deno.json", "deno.jsonc"]) {
+        const file = new URL(name, folder);
+        if (existsSync(file)) return ["--config", file.pathname];
+      }
+      if (folder.pathname === "/") return [];
+    }
+  } catch {
+    // A program that may not read files imports none.
+    return [];
+  }
+}
+
+function startDenoProcess(
+  source: string,
+  { memoryLimit }: ProcessOptions,
+  events: WorkerEvents,
+): WorkerPort {
+  const { Deno } = scope;
+  const { permissions } = Deno;
+  const isGranted = (name: string) =>
+    permissions.querySync({ name }).state === "granted";
+  let path: string;
+  try {
+    path = Deno.execPath();
+    if (
+      permissions.querySync({ name: "run", command: path }).state !== "granted"
+    ) throw new Error("run access is needed");
+  } catch (cause) {
+    throw new Error(
+      "Cannot start a process as the program may not: allow it by " +
+        `--allow-run, or --allow-run=${"deno"} with --allow-env and --allow-read`,
+      { cause },
+    );
+  }
+  const memory = memoryLimit === undefined
+    ? []
+    : [`--v8-flags=--max-old-space-size=${memoryLimit}`];
+  return startProcess(
+    {
+      path,
+      args: [
+        "run",
+        "--no-prompt",
+        "--quiet",
+        ...configFlags(),
+        ...memory,
+        ...permissionFlags(permissions, path),
+        bootUrl,
+      ],
+      env: isGranted("env") ? Deno.env.toObject() : {},
+    },
+    source,
+    builtin,
+    events,
+  );
+}
+
 /** Deno, by its web `Worker`. */
 export const deno: Runtime = {
   name: "deno",
@@ -193,6 +271,7 @@ export const deno: Runtime = {
     globalThis.constructor.name !== "DedicatedWorkerGlobalScope",
   cpuCount: () => scope.navigator.hardwareConcurrency,
   startThread,
+  startProcess: startDenoProcess,
   typescriptLoader: () => undefined,
   importFrom,
   unrefTimer: (timer) => scope.Deno.unrefTimer(timer),
@@ -228,6 +307,8 @@ let rawClose: (() => void) | undefined;
 
 /** The inside of a Deno web worker. */
 export const denoWorker: WorkerRuntime = {
+  isProcess: false,
+  drained: () => undefined,
   onMessage(handler) {
     scope.onmessage = ({ data }) => handler(data);
     // Held until this worker is gone, see watch() above.

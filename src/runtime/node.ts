@@ -1,10 +1,12 @@
 import type {
   Capabilities,
+  ProcessOptions,
   Runtime,
   WorkerEvents,
   WorkerPort,
   WorkerRuntime,
 } from "./contract.ts";
+import { bootScript, startProcess } from "./child_process.ts";
 import { dataUrl } from "./data_url.ts";
 import { importerAt } from "./import_as.ts";
 import { within, withResolvers } from "../promises.ts";
@@ -31,6 +33,8 @@ interface WorkerThreads {
 
 interface NodeProcess {
   execArgv: string[];
+  execPath: string;
+  env: Record<string, string | undefined>;
   versions: { node: string };
   cwd(): string;
   exit(code?: number): never;
@@ -61,6 +65,7 @@ async function importFrom(
 
 const capabilities: Capabilities = {
   stopsBusyThreads: true,
+  limitsMemory: true,
   weighsSharedMemory: false,
 };
 
@@ -123,8 +128,42 @@ function workerOptions(): { execArgv?: string[] } {
   return { execArgv: execArgv.filter((flag) => !useless.has(flag)) };
 }
 
-function typescriptLoader(): string | undefined {
-  if (!registersByHand()) return undefined;
+/** Flags of a program, with their values, that are not for its processes. */
+const OWN_FLAG =
+  /^(?:-[cepi]|-pe|--(?:eval|print|check|interactive|input-type|run|test|watch|inspect|debug|env-file|build-snapshot|cpu-prof|heap-prof)\b.*)$/;
+const OWN_FLAG_WITH_VALUE = /^(?:-[ep]|-pe|--eval|--print|--input-type)$/;
+
+/**
+ * The program's flags for its processes. They import tsx when they need it,
+ * as it doubles the time of their start.
+ */
+function processFlags(): string[] {
+  const { execArgv } = scope.process;
+  const own = new Set(tsxFlags());
+  return execArgv.filter((flag, index) =>
+    !own.has(flag) && !OWN_FLAG.test(flag) &&
+    !OWN_FLAG_WITH_VALUE.test(execArgv[index - 1] ?? "") &&
+    !(isTsx(execArgv[index + 1] ?? "") && own.has(execArgv[index + 1]!))
+  );
+}
+
+function startNodeProcess(
+  source: string,
+  { memoryLimit }: ProcessOptions,
+  events: WorkerEvents,
+): WorkerPort {
+  const { execPath, env } = scope.process;
+  const args = [...processFlags()];
+  if (memoryLimit !== undefined) {
+    args.push(`--max-old-space-size=${memoryLimit}`);
+  }
+  args.push("--input-type=commonjs", "--eval", bootScript);
+  const command = { path: execPath, args, env: { ...env } };
+  return startProcess(command, source, builtin, events);
+}
+
+function typescriptLoader(forProcess: boolean): string | undefined {
+  if (!forProcess && !registersByHand()) return undefined;
   const flag = tsxFlags()
     .map((flag) => flag.replace(/^--(import|loader)=/, ""))
     .find((flag) => !flag.startsWith("-") && !flag.endsWith("preflight.cjs"));
@@ -154,6 +193,7 @@ export const node: Runtime = {
     builtin<{ availableParallelism(): number }>("node:os")
       .availableParallelism(),
   startThread,
+  startProcess: startNodeProcess,
   typescriptLoader,
   importFrom,
   unrefTimer: (timer) => (timer as { unref(): void }).unref(),
@@ -168,6 +208,8 @@ function port(): NodePort {
 
 /** The inside of a Node worker thread. */
 export const nodeWorker: WorkerRuntime = {
+  isProcess: false,
+  drained: () => undefined,
   onMessage: (handler) => port().on("message", handler),
   post: (message, transfer) => port().postMessage(message, transfer),
   onExit: (handler) => scope.process.on("exit", handler),

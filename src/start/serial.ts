@@ -1,6 +1,7 @@
 import { runtime } from "../runtime/detect.ts";
 import type { WorkerEvents, WorkerPort } from "../runtime/contract.ts";
 import { referenceCodec } from "../wire/codec.ts";
+import { type ControlBlock, createControl } from "../wire/control.ts";
 import { SETUP, type ToWorker } from "../wire/messages.ts";
 import { exportOf } from "../worker/exports.ts";
 import type { FunctionFinder } from "../worker/find_function.ts";
@@ -58,9 +59,15 @@ function start(events: WorkerEvents): WorkerPort {
   function receive(message: ToWorker): void {
     if (!open) return;
     if (message[0] !== SETUP) return runner!.receive(message);
-    runner = new Runner(message[1], {
+    const { control, ...setup } = message[1];
+    runner = new Runner({
+      ...setup,
+      control: referenceCodec.unpack(control!) as ControlBlock,
+    }, {
       post: createMailbox((reply) => open && events.onMessage(reply)),
       codec: referenceCodec,
+      drained: () => undefined,
+      announcer: undefined,
       close: () => {},
       // The thread is not the pool's to bind.
       pin: () => {},
@@ -85,7 +92,9 @@ function start(events: WorkerEvents): WorkerPort {
 export const serial: Starter = {
   codec: referenceCodec,
   inThread: true,
+  isProcess: false,
   // A task that is late has ended, or waits for something.
   stopsBusyWorkers: true,
+  createControl,
   start,
 };

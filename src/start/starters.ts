@@ -1,9 +1,18 @@
 import type { StartMethod } from "../types.ts";
 import type { Starter } from "./contract.ts";
+import { fork } from "./fork.ts";
+import { forkserver } from "./forkserver.ts";
 import { serial } from "./serial.ts";
+import { spawn } from "./spawn.ts";
 import { threading } from "./threading.ts";
 
-const starters: Record<StartMethod, Starter> = { threading, serial };
+const starters: Record<StartMethod, Starter> = {
+  threading,
+  fork,
+  spawn,
+  forkserver,
+  serial,
+};
 
 /** How the workers of the start method are started. */
 export function starterOf(method: StartMethod): Starter {

@@ -1,5 +1,6 @@
 import { runtime } from "../runtime/detect.ts";
 import { cloningCodec } from "../wire/codec.ts";
+import { createControl } from "../wire/control.ts";
 import { workerSource } from "../worker/source.ts";
 import type { Starter } from "./contract.ts";
 
@@ -7,6 +8,8 @@ import type { Starter } from "./contract.ts";
 export const threading: Starter = {
   codec: cloningCodec,
   inThread: false,
+  isProcess: false,
   stopsBusyWorkers: runtime.capabilities.stopsBusyThreads,
+  createControl,
   start: (events) => runtime.startThread(workerSource, events),
 };

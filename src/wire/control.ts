@@ -24,11 +24,16 @@
  * @module
  */
 
+import { allocate } from "../shared/memory.ts";
+
 /** Chunks that a worker can hold at most. */
 export const SLOTS = 1024;
 
 /** The word after all slots: what the worker is at, if not at a task. */
 const PHASE_WORD = SLOTS * 2;
+
+/** The number of words. */
+const WORDS = SLOTS * 2 + 1;
 
 /** The phase of a worker that runs tasks, or nothing. */
 export const RUNNING = 0;
@@ -47,7 +52,13 @@ export type ControlBlock = Int32Array;
 
 /** Makes the control words of one worker, on shared memory. */
 export function createControl(): ControlBlock {
-  return new Int32Array(new SharedArrayBuffer((SLOTS * 2 + 1) * 4));
+  return new Int32Array(new SharedArrayBuffer(WORDS * 4));
+}
+
+/** Makes them on memory that processes share. */
+export function createSharedControl(): ControlBlock {
+  const { buffer, byteOffset } = allocate(WORDS * 4);
+  return new Int32Array(buffer, byteOffset, WORDS);
 }
 
 function slotOf(sequence: number): number {
@@ -128,6 +139,15 @@ export function beginTaskLoosely(
   const slot = slotOf(sequence);
   control[slot + 1] = (index + 1) * 2;
   return Atomics.load(control, slot) === word(sequence, TAKEN);
+}
+
+/** Owner: so many tasks have begun, as the worker has told by a message. */
+export function setBegun(
+  control: ControlBlock,
+  sequence: number,
+  begun: number,
+): void {
+  Atomics.store(control, slotOf(sequence) + 1, begun * 2);
 }
 
 /** Worker: the chunk has ended, and none of its tasks runs any more. */

@@ -4,8 +4,11 @@ import {
   recordError,
   recordMessage,
 } from "./error_record.ts";
+import { type Carrier, threadCarrier } from "./carrier.ts";
 import { isError, kindOf, tagOf } from "./kinds.ts";
 import { holdsPrimitives } from "./plain.ts";
+import type { ValueRecord } from "./records.ts";
+import { type Shareable, SHARED_STATE } from "../shared/shareable.ts";
 import {
   formatProperty,
   type PathStep,
@@ -25,15 +28,16 @@ const MAX_ERROR_DEPTH = 16;
 const MAX_FIELD_VISITS = 10_000;
 
 /**
- * Copies a value so that structured clone carries it faithfully: errors become
- * records. Identity and cycles are kept.
+ * Copies a value so that messages carry it faithfully: errors, and what else
+ * they would not, become records. Identity and cycles are kept.
  *
  * Values that cannot be sent are refused, except in errors: there, losing what
  * does not fit is better than losing the error.
  */
 export class Copier {
   /** The records in the copy. */
-  readonly records: ErrorRecord[] = [];
+  readonly records: ValueRecord[] = [];
+  readonly #carrier: Carrier;
   /** The way to the value at hand. After a refusal, to what was refused. */
   readonly #path: PathStep[] = [];
   readonly #copies = new Map<object, object>();
@@ -41,6 +45,10 @@ export class Copier {
   readonly #order: object[] = [];
   #errorDepth = 0;
   #fieldVisits = 0;
+
+  constructor(carrier: Carrier = threadCarrier) {
+    this.#carrier = carrier;
+  }
 
   /** The copy. Throws what {@linkcode explain} understands. */
   copy(value: unknown): unknown {
@@ -63,7 +71,9 @@ export class Copier {
       case "error":
         return this.#copyError(value as Error);
       case "leaf":
-        return checkLeaf(value);
+        return this.#copyLeaf(value);
+      case "shareable":
+        return this.#copyShareable(value as Shareable);
       case "refused":
         throw refusalOf(value);
     }
@@ -157,10 +167,28 @@ export class Copier {
     return copy;
   }
 
+  #copyLeaf(leaf: object): object {
+    checkLeaf(leaf);
+    if (this.#carrier.carries(leaf)) return leaf;
+    const record = this.#carrier.record(leaf, (part) => this.copy(part));
+    return this.#note(leaf, record);
+  }
+
+  #copyShareable(shareable: Shareable): object {
+    const { kind, parts } = shareable[SHARED_STATE]();
+    const copies = parts.map((part) => this.copy(part));
+    return this.#note(shareable, { shareable: { kind, parts: copies } });
+  }
+
+  #note(value: object, record: ValueRecord): ValueRecord {
+    this.#remember(value, record);
+    this.records.push(record);
+    return record;
+  }
+
   #copyError(error: Error): ErrorRecord {
     const record = recordError(error);
-    this.#remember(error, record);
-    this.records.push(record);
+    this.#note(error, record);
     const start = this.#path.length;
     this.#errorDepth++;
     const fields = this.#attempt(() => fieldsOf(error, record));
@@ -215,15 +243,17 @@ export class Copier {
 }
 
 // What stays as it is must be known to clone, or errors might not get through.
-function checkLeaf(value: object): object {
+function checkLeaf(value: object): void {
   const buffer = ArrayBuffer.isView(value) ? value.buffer : value;
-  if (!tagOf(buffer).endsWith("ArrayBuffer")) return checkClone(value);
+  if (!tagOf(buffer).endsWith("ArrayBuffer")) {
+    checkClone(value);
+    return;
+  }
   try {
     new DataView(buffer as ArrayBuffer);
   } catch {
     throw new Refusal("is a detached ArrayBuffer");
   }
-  return value;
 }
 
 function checkClone(value: object): object {

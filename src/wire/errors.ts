@@ -1,3 +1,4 @@
+import type { Carrier } from "./carrier.ts";
 import { Copier } from "./copy.ts";
 import { recordMessage } from "./error_record.ts";
 import { type Packed, packedBy, unpack } from "./values.ts";
@@ -10,10 +11,13 @@ export type PackedError = Packed;
  * them, other values as they are, or else an error that describes them. Never
  * throws.
  */
-export function packError(thrown: unknown): PackedError {
+export function packError(
+  thrown: unknown,
+  carrier?: Carrier,
+): PackedError {
   const message = "A value that cannot be sent was thrown";
   try {
-    const copier = new Copier();
+    const copier = new Copier(carrier);
     return packedBy(copier, copier.copyOrDescribe(thrown, message));
   } catch {
     const record = recordMessage(message);

@@ -1,3 +1,5 @@
+import { isShareable } from "../shared/shareable.ts";
+
 /** How structured clone treats an object that is no array. */
 export type Kind =
   /** A plain object or an instance of a user's class: its own properties. */
@@ -8,6 +10,8 @@ export type Kind =
   | "error"
   /** Holds no other values; every runtime clones or shares it. */
   | "leaf"
+  /** Its state lies in shared memory, or elsewhere. */
+  | "shareable"
   /** Refused by some runtime, or silently emptied. */
   | "refused";
 
@@ -56,6 +60,7 @@ export function kindOf(value: object, prototype: object | null): Kind {
 // It stands for all objects with the same prototype, so that the prototypes
 // should decide: the object may be a Proxy.
 function classify(value: object): Kind {
+  if (isShareable(value)) return "shareable";
   const names = platformClasses(value);
   for (const name of names) {
     const kind = knownKind(name);

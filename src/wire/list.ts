@@ -1,3 +1,4 @@
+import type { Carrier } from "./carrier.ts";
 import { canClone } from "./copy.ts";
 import {
   explainCloneFailure,
@@ -25,6 +26,7 @@ const MIN_NUMBERS = 64;
 export function packList(
   elements: ArrayLike<unknown>,
   isFresh: boolean = false,
+  carrier?: Carrier,
 ): { payload: ListPayload; transfer: ArrayBuffer[] } {
   const numbers = isFresh && isWhole(elements)
     ? elements
@@ -33,7 +35,7 @@ export function packList(
     return { payload: numbers, transfer: [numbers.buffer] };
   }
   const array = Array.isArray(elements) ? elements : Array.from(elements);
-  const packed = pack(array, (index) => `element ${index}`);
+  const packed = pack(array, (index) => `element ${index}`, carrier);
   // Few lists hold errors: the others do without a wrapper.
   const payload = packed.records ? packed : packed.value as unknown[];
   return { payload, transfer: [] };
@@ -56,10 +58,11 @@ export type PackedEach = { packed: Packed } | { error: Error };
 export function packEach(
   elements: ArrayLike<unknown>,
   what: (index: number) => What,
+  carrier?: Carrier,
 ): PackedEach[] {
   return Array.from(elements, (element, index) => {
     try {
-      const packed = pack(element, what(index));
+      const packed = pack(element, what(index), carrier);
       return canClone(packed.value)
         ? { packed }
         : { error: explainCloneFailure(element, what(index)) };

@@ -51,6 +51,23 @@ export interface WorkerSetup {
   control: Int32Array;
 }
 
+/** The same as it is sent. */
+export interface SentSetup extends Omit<WorkerSetup, "control"> {
+  /** None where the worker's memory is its own. */
+  control: Packed | undefined;
+  /** The binding by which a process opens shared memory. */
+  nativeModule: string | undefined;
+  /** What the program has put on `globalThis`. */
+  globals: ProgramGlobals | undefined;
+}
+
+/** What a program has put on `globalThis`. */
+export interface ProgramGlobals {
+  values: Packed;
+  /** Functions, by their source text. */
+  texts: Record<string, string>;
+}
+
 /** How the tasks of a chunk are run. */
 export interface ChunkMode {
   /** Asynchronous tasks that run at the same time. */
@@ -73,10 +90,11 @@ export const DEFINE = 1;
 export const FORGET = 2;
 export const CHUNK = 3;
 export const STOP = 4;
+export const SKIP = 5;
 
 /** A message to a worker. */
 export type ToWorker =
-  | [typeof SETUP, WorkerSetup]
+  | [typeof SETUP, SentSetup]
   | [typeof DEFINE, functionId: number, FunctionDefinition]
   | [typeof FORGET, functionId: number]
   | [
@@ -86,7 +104,9 @@ export type ToWorker =
     ChunkMode,
     elements: ListPayload,
   ]
-  | [typeof STOP];
+  | [typeof STOP]
+  /** Leave what has not begun: where no control words tell it. */
+  | [typeof SKIP, sequence: number];
 
 // Worker to owner.
 export const READY = 0;
@@ -97,6 +117,8 @@ export const EXITING = 4;
 export const STRAY = 5;
 export const STOPPED = 6;
 export const UNSTARTABLE = 7;
+export const AT = 8;
+export const PHASE = 9;
 
 /** One failed task of an isolated chunk. */
 export type Failure = [taskIndex: number, PackedError];
@@ -143,6 +165,10 @@ export type FromWorker =
   ]
   /** A module that must be preloaded cannot be. */
   | [typeof UNSTARTABLE, PackedError]
+  /** How many tasks have begun: where no control words tell it. */
+  | [typeof AT, sequence: number, begun: number]
+  /** What the worker is at: where no control words tell it. */
+  | [typeof PHASE, phase: number]
   /** User code ends the worker. */
   | [typeof EXITING, exitCode: number]
   /** An error that nobody caught. */

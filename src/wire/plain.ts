@@ -1,3 +1,4 @@
+import { type Carrier, threadCarrier } from "./carrier.ts";
 import { kindOf } from "./kinds.ts";
 
 /** Nesting up to which repeated objects are not looked for. */
@@ -9,17 +10,21 @@ const MAX_VISITS = 100_000;
 // The state of the scan that is going on: one at a time, as it is synchronous.
 let visits = 0;
 let seen: Set<object> | undefined;
+let carrier: Carrier;
 
 /**
- * Whether structured clone carries the value faithfully, so that it can be
- * sent as it is. A Proxy cannot be told; neither can a detached buffer.
+ * Whether messages carry the value faithfully, so that it can be sent as it is. A Proxy cannot be told; neither can a detached buffer.
  *
  * This runs over all that is sent, so it must cost little beside the clone:
  * there are no allocations, unless the value is so deep or large that it may
  * contain cycles.
  */
-export function isPlain(value: unknown): boolean {
+export function isPlain(
+  value: unknown,
+  by: Carrier = threadCarrier,
+): boolean {
   visits = 0;
+  carrier = by;
   try {
     return scan(value, 0);
   } catch {
@@ -54,7 +59,7 @@ function scanObject(value: object | null, depth: number): boolean {
     case "object":
       return scanProperties(value, depth + 1);
     case "leaf":
-      return true;
+      return carrier.carries(value);
     case "map":
       return scanAll(Map.prototype.keys.call(value), depth + 1) &&
         scanAll(Map.prototype.values.call(value), depth + 1);

@@ -1,29 +1,35 @@
 import { Copier } from "./copy.ts";
-import { addFields, createError, type ErrorRecord } from "./error_record.ts";
+import type { Carrier } from "./carrier.ts";
 import { tagOf } from "./kinds.ts";
 import { holdsPrimitives, isPlain } from "./plain.ts";
+import {
+  completeRecord,
+  fromRecord,
+  isErrorRecord,
+  type ValueRecord,
+} from "./records.ts";
 import type { What } from "./refusal.ts";
 
 export { explainCloneFailure } from "./culprit.ts";
 export { isPlain, type What };
 
 /**
- * A value as structured clone carries it. The errors in it are records; as
- * clones keep identity within one message, a list of them tells them from
- * other objects.
+ * A value as messages carry it. Errors in it, and what else they would not
+ * carry, are records; as identity is kept within one message, a list of them
+ * tells them from other objects.
  */
 export interface Packed {
   value: unknown;
-  records?: ErrorRecord[];
+  records?: ValueRecord[];
 }
 
 /**
  * Makes of a value what can be sent. Throws a DataCloneError when there is
  * something in it that cannot, naming `what` and the culprit.
  */
-export function pack(value: unknown, what: What): Packed {
-  if (isPlain(value)) return { value };
-  const copier = new Copier();
+export function pack(value: unknown, what: What, carrier?: Carrier): Packed {
+  if (isPlain(value, carrier)) return { value };
+  const copier = new Copier(carrier);
   try {
     return packedBy(copier, copier.copy(value));
   } catch (thrown) {
@@ -41,26 +47,36 @@ export function packedBy(copier: Copier, value: unknown): Packed {
 export function unpack(packed: Packed): unknown {
   const { value, records } = packed;
   if (records === undefined) return value;
-  const errors = new Map<unknown, Error>();
-  for (const record of records) errors.set(record, createError(record));
-  const containers = new Set<unknown>(records);
+  const made = new Map<unknown, object | undefined>();
+  for (const record of records) made.set(record, undefined);
+  const containers = new Set<unknown>(records.filter(isErrorRecord));
   const restored = (part: unknown): unknown => {
-    const error = errors.get(part);
-    if (error !== undefined) return error;
-    if (typeof part === "object" && part !== null) containers.add(part);
-    return part;
+    if (typeof part !== "object" || part === null) return part;
+    if (!made.has(part)) {
+      containers.add(part);
+      return part;
+    }
+    let result = made.get(part);
+    if (result === undefined) {
+      result = fromRecord(part as ValueRecord, restored);
+      made.set(part, result);
+    }
+    return result;
   };
   const result = restored(value);
   // The set grows while it is walked through.
   for (const container of containers) {
     restoreIn(container as Record<string, unknown>, restored);
   }
-  for (const [record, error] of errors) addFields(error, record as ErrorRecord);
+  for (const record of records) {
+    const value = made.get(record);
+    if (value !== undefined) completeRecord(value, record);
+  }
   return result;
 }
 
 /**
- * Puts errors in the place of their records. Clones may belong to another
+ * Puts what was meant in the place of records. Clones may belong to another
  * realm, so what they are is told by tag.
  */
 function restoreIn(
@@ -86,8 +102,8 @@ function restoreIn(
   } else {
     for (const key of Object.keys(container)) {
       const value = container[key];
-      const error = restored(value);
-      if (error !== value) container[key] = error;
+      const meant = restored(value);
+      if (meant !== value) container[key] = meant;
     }
   }
 }

@@ -6,6 +6,7 @@ import {
   type ControlBlock,
 } from "../wire/control.ts";
 import type { ChunkMode } from "../wire/messages.ts";
+import type { Announcer } from "./announcer.ts";
 import type { ChunkReport } from "./chunk_report.ts";
 import type { Gate } from "./gate.ts";
 
@@ -23,6 +24,8 @@ export interface RunSetup {
   workerId: number;
   report: ChunkReport;
   meter: WorkerMeter | undefined;
+  announcer: Announcer | undefined;
+  drained: () => Promise<void> | undefined;
 }
 
 /** How long synchronous tasks may keep timers and messages waiting, in ms. */
@@ -47,6 +50,7 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 /** Runs the tasks of a chunk one after the other. */
 export async function runInOrder(setup: RunSetup): Promise<void> {
   const { sequence, mode, elements, task, control, report, meter } = setup;
+  const { announcer, drained } = setup;
   const { isolated, timesItself, taskTimeout = Infinity } = mode;
   const begin = isolated ? beginTask : beginTaskLoosely;
   const count = elements.length;
@@ -56,8 +60,14 @@ export async function runInOrder(setup: RunSetup): Promise<void> {
   let untilLook = stride;
   let i = 0;
   for (; i < count; i++) {
-    if (isolated) report.flush();
+    if (isolated) {
+      report.flush();
+      // A result must not get lost when the next task ends the worker.
+      const leaving = drained();
+      if (leaving) await leaving;
+    }
     if (!begin(control, sequence, i)) break;
+    if (announcer) await announcer.begin(sequence, i, isolated);
     let now: number | undefined;
     try {
       const result = timesItself ? runTimed(setup, i) : task(elements[i]);
@@ -142,6 +152,7 @@ export async function runSideBySide(
       return;
     }
     gate.enter();
+    if (setup.announcer) await setup.announcer.begin(sequence, i, true);
     void run(i);
   }
 }

@@ -11,43 +11,69 @@ import { packError } from "../wire/errors.ts";
 import {
   EXITING,
   type FromWorker,
+  type SentSetup,
   SETUP,
   STRAY,
   type ToWorker,
+  UNSTARTABLE,
 } from "../wire/messages.ts";
-import { cloningCodec } from "../wire/codec.ts";
+import { cloningCodec, serializingCodec } from "../wire/codec.ts";
+import { type ControlBlock, createControl } from "../wire/control.ts";
+import { useNativeModule } from "../runtime/native.ts";
+import { processWorker } from "../runtime/process_worker.ts";
+import { Announcer } from "./announcer.ts";
+import { installGlobals } from "./globals.ts";
 import { Modules } from "./modules.ts";
-import { pinThread } from "./pin.ts";
+import { pinWorker } from "./pin.ts";
 import { Runner } from "./runner.ts";
 
+const host = processWorker(workerRuntime) ?? workerRuntime;
+const codec = host.isProcess ? serializingCodec : cloningCodec;
 let runner: Runner | undefined;
 
 function post(message: FromWorker, transfer: ArrayBuffer[] = []): void {
-  workerRuntime.post(message, transfer);
+  host.post(message, transfer);
 }
 
-workerRuntime.onExit((exitCode) => {
+host.onExit((exitCode) => {
   if (runner?.isStopping) return;
   runner?.flush();
-  post([EXITING, exitCode]);
+  // The end of a process needs no telling.
+  if (!host.isProcess) post([EXITING, exitCode]);
 });
-workerRuntime.onStrayError((error) => post([STRAY, packError(error)]));
-workerRuntime.onMessage((message) => {
+host.onStrayError((error) => post([STRAY, packError(error)]));
+
+function start(message: SentSetup): Runner {
+  const { control: packedControl, globals, nativeModule, ...setup } = message;
+  if (nativeModule !== undefined) useNativeModule(nativeModule);
+  const finder = new Modules(host, setup.workerId, setup.typescriptLoader);
+  if (globals) installGlobals(globals, codec, finder);
+  const control = packedControl
+    ? codec.unpack(packedControl) as ControlBlock
+    : createControl();
+  const announcer = packedControl
+    ? undefined
+    : new Announcer(control, post, host.drained);
+  return new Runner({ ...setup, control }, {
+    post: announcer?.post ?? post,
+    codec,
+    close: host.close,
+    drained: host.drained,
+    announcer,
+    pin: (cpuIds) => pinWorker(cpuIds, host),
+    finder,
+  });
+}
+
+host.onMessage((message) => {
   const received = message as ToWorker;
   if (received[0] !== SETUP) {
-    runner!.receive(received);
+    runner?.receive(received);
     return;
   }
-  const setup = received[1];
-  runner = new Runner(setup, {
-    post,
-    codec: cloningCodec,
-    close: workerRuntime.close,
-    pin: (cpuIds) => pinThread(cpuIds, workerRuntime.builtin),
-    finder: new Modules(
-      workerRuntime,
-      setup.workerId,
-      setup.typescriptLoader,
-    ),
-  });
+  try {
+    runner = start(received[1]);
+  } catch (error) {
+    post([UNSTARTABLE, packError(error)]);
+  }
 });

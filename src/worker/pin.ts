@@ -1,3 +1,5 @@
+import type { WorkerRuntime } from "../runtime/contract.ts";
+
 interface ChildProcess {
   spawnSync(
     command: string,
@@ -6,26 +8,29 @@ interface ChildProcess {
   ): { status: number | null; stderr: string; error?: Error };
 }
 
+interface Process {
+  pid: number;
+}
+
 interface FileSystem {
   readlinkSync(path: string): string;
 }
 
 /**
- * Pins the calling thread to CPUs, by the `taskset` of util-linux: Linux only.
+ * Pins the calling thread, or all of the process, to CPUs, by the `taskset` of util-linux: Linux only.
  *
  * @throws {Error} If that is not possible; the message says why.
  */
-export function pinThread(
+export function pinWorker(
   cpuIds: readonly number[],
-  builtin: <T>(name: string) => T,
+  { isProcess, builtin }: WorkerRuntime,
 ): void {
   try {
-    const link = builtin<FileSystem>("node:fs").readlinkSync(
-      "/proc/thread-self",
-    );
-    const threadId = link.slice(link.lastIndexOf("/") + 1);
     const { spawnSync } = builtin<ChildProcess>("node:child_process");
-    const args = ["-p", "-c", cpuIds.join(","), threadId];
+    const list = cpuIds.join(",");
+    const args = isProcess
+      ? ["-a", "-p", "-c", list, String(builtin<Process>("node:process").pid)]
+      : ["-p", "-c", list, threadId(builtin<FileSystem>("node:fs"))];
     const { status, stderr, error } = spawnSync("taskset", args, {
       encoding: "utf8",
     });
@@ -38,4 +43,9 @@ export function pinThread(
       { cause },
     );
   }
+}
+
+function threadId({ readlinkSync }: FileSystem): string {
+  const link = readlinkSync("/proc/thread-self");
+  return link.slice(link.lastIndexOf("/") + 1);
 }

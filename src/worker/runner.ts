@@ -7,8 +7,10 @@ import {
   begin,
   FINDING,
   INITIALISING,
+  offer,
   RUNNING,
   setPhase,
+  skipRest,
 } from "../wire/control.ts";
 import type { PackedError } from "../wire/errors.ts";
 import { explainCloneFailure, type Packed } from "../wire/values.ts";
@@ -18,12 +20,14 @@ import {
   FORGET,
   type FunctionDefinition,
   READY,
+  SKIP,
   STOPPED,
   type ToWorker,
   UNRUNNABLE,
   UNSTARTABLE,
   type WorkerSetup,
 } from "../wire/messages.ts";
+import type { Announcer } from "./announcer.ts";
 import { ChunkReport, type Post } from "./chunk_report.ts";
 import {
   type BoundTask,
@@ -56,6 +60,10 @@ interface QueuedChunk {
 export interface RunnerHost {
   post: Post;
   codec: Codec;
+  /** Waits until what was posted has left, if it has not. */
+  drained(): Promise<void> | undefined;
+  /** Tells the owner what it cannot read from the control words. */
+  announcer: Announcer | undefined;
   /** Ends the worker. */
   close(): void;
   /** Binds the worker to CPUs. */
@@ -113,7 +121,11 @@ export class Runner {
       case FORGET:
         this.#functions.delete(message[1]);
         return;
+      case SKIP:
+        skipRest(this.#setup.control, message[1]);
+        return;
       case CHUNK:
+        if (this.#host.announcer) offer(this.#setup.control, message[1]);
         this.#queue.push({
           message,
           known: this.#functions.get(message[2])!,
@@ -171,7 +183,7 @@ export class Runner {
 
   async #runChunk({ message, known }: QueuedChunk): Promise<void> {
     const [, sequence, functionId, mode, elements] = message;
-    const { codec, post, finder } = this.#host;
+    const { codec, post, finder, announcer, drained } = this.#host;
     let task: BoundTask;
     try {
       task = this.#bind(known.callable ?? await this.#findKnown(known));
@@ -206,6 +218,8 @@ export class Runner {
       workerId,
       report,
       meter: this.#meter,
+      announcer,
+      drained,
     };
     if (mode.concurrency > 1) {
       await finder.runInTask(() => runSideBySide(run, this.#gate));
@@ -232,6 +246,7 @@ export class Runner {
     if (this.#initError) throw this.#initError.error;
     const { workerInit, control } = this.#setup;
     setPhase(control, INITIALISING);
+    await this.#host.announcer?.setPhase(INITIALISING);
     const start = performance.now();
     try {
       await this.#callLifecycle(workerInit);
@@ -242,6 +257,7 @@ export class Runner {
     } finally {
       this.#meter?.addInit(performance.now() - start);
       setPhase(control, RUNNING);
+      void this.#host.announcer?.setPhase(RUNNING);
     }
   }
 
@@ -296,11 +312,13 @@ export class Runner {
   async #findKnown(known: KnownFunction): Promise<Callable> {
     const { control } = this.#setup;
     setPhase(control, FINDING);
+    await this.#host.announcer?.setPhase(FINDING);
     try {
       known.callable = await findFunction(known.definition, this.#host);
       return known.callable;
     } finally {
       setPhase(control, RUNNING);
+      void this.#host.announcer?.setPhase(RUNNING);
     }
   }
 

@@ -1,0 +1,156 @@
+import { within, withResolvers } from "../promises.ts";
+import { bootScript } from "./boot_script.ts";
+import type { WorkerEvents, WorkerPort } from "./contract.ts";
+import { dataUrl } from "./data_url.ts";
+
+// --- types ---
+
+/** A program and what it is given. */
+export interface Command {
+  path: string;
+  args: string[];
+  env: Record<string, string | undefined> | undefined;
+}
+
+interface Referenced {
+  ref?(): void;
+  unref?(): void;
+}
+
+interface Readable extends Referenced {
+  on(event: "data", listener: (data: Uint8Array) => void): void;
+  on(event: "close" | "error", listener: () => void): void;
+}
+
+interface ChildProcess extends Referenced {
+  channel?: Referenced | null;
+  stderr: Readable;
+  connected: boolean;
+  send(message: unknown, onSent: () => void): void;
+  disconnect(): void;
+  kill(signal: string): void;
+  on(event: string, listener: (...values: never[]) => void): void;
+}
+
+interface Modules {
+  "node:child_process": {
+    spawn(path: string, args: string[], options: object): ChildProcess;
+  };
+  "node:v8": {
+    serialize(value: unknown): Uint8Array;
+    deserialize(bytes: Uint8Array): unknown;
+  };
+  "node:process": {
+    stderr: { write(data: Uint8Array): void };
+  };
+}
+
+type Builtin = <T>(name: string) => T;
+
+/** How long an end waits for what may still come before it, in ms. */
+const LAST_WORDS = 1000;
+
+/** The most of what a process wrote on stderr that is kept, in characters. */
+const TAIL = 2000;
+
+/**
+ * Starts a process that runs the module text. Each message is one array of
+ * bytes: a value that cannot be serialized then throws here, on each runtime,
+ * and never breaks the channel. Its group is its own, so that Ctrl-C reaches
+ * it only through its owner.
+ */
+export function startProcess(
+  { path, args, env }: Command,
+  source: string,
+  builtin: Builtin,
+  events: WorkerEvents,
+): WorkerPort {
+  const module = <N extends keyof Modules>(name: N) =>
+    builtin<Modules[N]>(name);
+  const { serialize, deserialize } = module("node:v8");
+  const child = module("node:child_process").spawn(path, args, {
+    stdio: ["ignore", "inherit", "pipe", "ipc"],
+    serialization: "advanced",
+    detached: true,
+    env,
+  });
+  let open = true;
+  let error: unknown;
+  let exit: [code: number | null, signal: string | null] = [null, null];
+  let stderr = "";
+  const decoder = new TextDecoder();
+  const exited = withResolvers<void>();
+  const disconnected = withResolvers<void>();
+  const silent = withResolvers<void>();
+
+  child.on("message", (bytes: Uint8Array) => {
+    if (open) events.onMessage(deserialize(bytes));
+  });
+  child.on("error", (reason: unknown) => {
+    // That it could not be killed, or sent to, says nothing.
+    if (child.connected) return;
+    error = reason;
+    for (const end of [exited, disconnected, silent]) end.resolve();
+  });
+  child.on("disconnect", () => disconnected.resolve());
+  child.on("exit", (code: number | null, signal: string | null) => {
+    exit = [code, signal];
+    exited.resolve();
+  });
+  child.stderr.on("data", (data) => {
+    stderr = (stderr + decoder.decode(data, { stream: true })).slice(-TAIL);
+    module("node:process").stderr.write(data);
+  });
+  child.stderr.on("close", () => silent.resolve());
+  child.stderr.on("error", () => silent.resolve());
+
+  /** On some runtimes the exit is heard of before the last messages. */
+  async function awaitEnd(): Promise<void> {
+    await exited.promise;
+    const last = Promise.all([disconnected.promise, silent.promise]);
+    await within(last, LAST_WORDS);
+    if (!open) return;
+    open = false;
+    const [exitCode, signal] = exit;
+    events.onEnd({
+      exitCode: exitCode ?? undefined,
+      signal: signal ?? undefined,
+      error,
+      stderr: stderr.trim() || undefined,
+    });
+  }
+
+  const noop = () => {};
+  const gone = Promise.all([exited.promise, disconnected.promise]);
+  void awaitEnd();
+  child.send(dataUrl(source), noop);
+  return {
+    post: (message) => child.send(serialize(message), noop),
+    keepAlive(on) {
+      const method = on ? "ref" : "unref";
+      child[method]?.();
+      child.channel?.[method]?.();
+      child.stderr[method]?.();
+    },
+    async terminate() {
+      open = false;
+      child.kill("SIGKILL");
+      await gone;
+    },
+    isGoneAfter: () => Promise.resolve(true),
+    async waitForEnd(grace) {
+      open = false;
+      if (child.connected) child.disconnect();
+      await within(gone, grace);
+      child.kill("SIGKILL");
+      await gone;
+    },
+  };
+}
+
+/** The boot script as a module that needs no file. */
+export const bootUrl: string = `data:text/javascript,${
+  encodeURIComponent(bootScript)
+}`;
+
+export { bootScript };

@@ -1,0 +1,72 @@
+import type { WorkerRuntime } from "./contract.ts";
+
+/** What the boot script leaves, see boot_script.ts. */
+interface Channel {
+  send(message: Uint8Array, onSent: () => void): void;
+  listen(listener: (message: Uint8Array) => void): void;
+  exit(code: number): never;
+}
+
+interface V8 {
+  serialize(value: unknown): Uint8Array;
+  deserialize(bytes: Uint8Array): unknown;
+}
+
+interface Emitter {
+  on(event: "exit", listener: (code: number) => void): void;
+}
+
+/** How long a worker that has ended waits for its owner to let go, in ms. */
+const LINGER = 1000;
+
+const scope = globalThis as {
+  [key: symbol]: Channel | undefined;
+  process?: Emitter;
+};
+
+/** The inside of a child process, if this is one that a pool has started. */
+export function processWorker(base: WorkerRuntime): WorkerRuntime | undefined {
+  const channel = scope[Symbol.for("polypool.channel")];
+  return channel && createProcessWorker(channel, base);
+}
+
+function createProcessWorker(
+  channel: Channel,
+  base: WorkerRuntime,
+): WorkerRuntime {
+  const { serialize, deserialize } = base.builtin<V8>("node:v8");
+  let unsent = 0;
+  let waiting: (() => void)[] = [];
+
+  function onSent(): void {
+    if (--unsent > 0) return;
+    const wake = waiting;
+    waiting = [];
+    for (const resolve of wake) resolve();
+  }
+
+  function drained(): Promise<void> | undefined {
+    if (unsent === 0) return undefined;
+    return new Promise((resolve) => waiting.push(resolve));
+  }
+
+  return {
+    ...base,
+    isProcess: true,
+    onMessage: (handler) =>
+      channel.listen((bytes) => handler(deserialize(bytes))),
+    post(message) {
+      const bytes = serialize(message);
+      unsent++;
+      channel.send(bytes, onSent);
+    },
+    drained,
+    onExit: (handler) => scope.process!.on("exit", handler),
+    async close() {
+      // Its end is what the owner hears of next, and messages that have not
+      // left by then are lost. The owner lets go when it has read them.
+      await drained();
+      setTimeout(() => channel.exit(0), LINGER);
+    },
+  };
+}

@@ -1,0 +1,64 @@
+import { type MemoryHandle, openMemory } from "../shared/memory.ts";
+import { restoreShareable, type SharedState } from "../shared/shareable.ts";
+import { addFields, createError, type ErrorRecord } from "./error_record.ts";
+
+/** A view on a buffer, where the channel would lose which part it shows. */
+export interface ViewRecord {
+  view: string;
+  buffer: unknown;
+  byteOffset: number;
+  length: number;
+}
+
+/** Memory that processes share. */
+export interface MemoryRecord {
+  memory: MemoryHandle;
+}
+
+/** An object whose state lies elsewhere. */
+export interface ShareableRecord {
+  shareable: SharedState;
+}
+
+/** What stands for a value that the channel would not carry faithfully. */
+export type ValueRecord =
+  | ErrorRecord
+  | ViewRecord
+  | MemoryRecord
+  | ShareableRecord;
+
+/** Whether the record is that of an error. */
+export function isErrorRecord(record: ValueRecord): record is ErrorRecord {
+  return "class" in record;
+}
+
+/**
+ * Makes the value that a record stands for; `restored` gives what its parts
+ * are. The fields of an error are still missing, as they may lead back to it.
+ */
+export function fromRecord(
+  record: ValueRecord,
+  restored: (part: unknown) => unknown,
+): object {
+  if (isErrorRecord(record)) return createError(record);
+  if ("memory" in record) return openMemory(record.memory);
+  if ("shareable" in record) {
+    const { kind, parts } = record.shareable;
+    return restoreShareable({ kind, parts: parts.map(restored) });
+  }
+  const { view, byteOffset, length } = record;
+  const View = (globalThis as Record<string, unknown>)[view] as new (
+    buffer: unknown,
+    byteOffset: number,
+    length: number,
+  ) => object;
+  return new View(restored(record.buffer), byteOffset, length);
+}
+
+/** Adds what was missing. */
+export function completeRecord(
+  value: object,
+  record: ValueRecord,
+): void {
+  if (isErrorRecord(record)) addFields(value as Error, record);
+}
