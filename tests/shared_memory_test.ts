@@ -44,9 +44,11 @@ async function runPeer(action: string, given: unknown) {
   return JSON.parse(stdout);
 }
 
-/** Starts a process that owns an array, and returns a way to kill it. */
-async function startOwner(): Promise<[Place, kill: () => Promise<void>]> {
-  const [command, args] = commandOf(peerFile, { args: ["own", "null"] });
+/** Starts a process; returns the first that it prints, and a way to kill it. */
+async function startPeer(
+  action: string,
+): Promise<[printed: unknown, kill: () => Promise<void>]> {
+  const [command, args] = commandOf(peerFile, { args: [action, "null"] });
   const child = spawn(command, args, { stdio: ["ignore", "pipe", "inherit"] });
   const ended = new Promise<void>((resolve) =>
     child.on("exit", () => resolve())
@@ -54,11 +56,17 @@ async function startOwner(): Promise<[Place, kill: () => Promise<void>]> {
   const line = new Promise<string>((resolve) =>
     child.stdout.setEncoding("utf8").once("data", resolve)
   );
-  const place = JSON.parse(await soon(line, "the owner's handle"));
-  return [place, () => {
+  const printed = JSON.parse(await soon(line, "the first line"));
+  return [printed, () => {
     child.kill("SIGKILL");
     return ended;
   }];
+}
+
+/** Starts a process that owns an array. */
+async function startOwner(): Promise<[Place, kill: () => Promise<void>]> {
+  const [place, kill] = await startPeer("own");
+  return [place as Place, kill];
 }
 
 function placeOf(array: Shared<Int32Array>): Place {
@@ -270,6 +278,24 @@ onLinux("futexWait() tells of changed values and of time", async () => {
   await until(() => native.futexWake(array, 0, 1) === 1, "the wait to begin");
   assertEquals(await woken, "woken");
 });
+
+onLinux(
+  "dieWithParent() ends a busy process when its parent is killed",
+  async () => {
+    const [pid, kill] = await startPeer("parent");
+    // Dead, and maybe not yet fetched by whoever inherited it.
+    const isGone = () => {
+      try {
+        return / Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+      } catch {
+        return true;
+      }
+    };
+    assert(!isGone());
+    await kill();
+    await until(isGone, "the process to end");
+  },
+);
 
 onLinux(
   "freeze() gives processes copies that are made as they are written",
