@@ -17,6 +17,7 @@ import {
 } from "./wire/control.ts";
 import {
   CHUNK,
+  type ChunkMode,
   DEFINE,
   FORGET,
   type FromWorker,
@@ -42,7 +43,12 @@ export class WorkerLink {
   /** How values travel. */
   readonly codec: Codec;
   readonly #port: WorkerPort;
+<<<<<<< HEAD
   readonly #workerId: number;
+=======
+  /** That of the last chunk sent. */
+  #mode: ChunkMode | undefined;
+>>>>>>> 5cd29cf (Send a chunk's mode once; let idle workers go a little later; bench transfer, batches, a doorbell)
   /** Functions that the worker knows, by ID. */
   readonly #known = new Set<number>();
 
@@ -88,7 +94,9 @@ export class WorkerLink {
     offer(this.control, sequence);
     // It counts as begun, as nobody could take it back.
     if (!this.sharesControl) begin(this.control, sequence);
-    this.#post([CHUNK, sequence, handle.id, mode, payload], transfer);
+    const news = mode === this.#mode ? undefined : mode;
+    this.#post([CHUNK, sequence, handle.id, news, payload], transfer);
+    this.#mode = mode;
   }
 
   /** The worker shall leave what it has not begun of the chunk. */

@@ -103,7 +103,8 @@ export type ToWorker =
     typeof CHUNK,
     sequence: number,
     functionId: number,
-    ChunkMode,
+    /** Undefined stands for that of the chunk before. */
+    mode: ChunkMode | undefined,
     elements: ListPayload,
   ]
   | [typeof STOP]
