@@ -17,7 +17,6 @@ import {
 } from "./wire/control.ts";
 import {
   CHUNK,
-  type ChunkMode,
   DEFINE,
   FORGET,
   type FromWorker,
@@ -43,12 +42,7 @@ export class WorkerLink {
   /** How values travel. */
   readonly codec: Codec;
   readonly #port: WorkerPort;
-<<<<<<< HEAD
   readonly #workerId: number;
-=======
-  /** That of the last chunk sent. */
-  #mode: ChunkMode | undefined;
->>>>>>> 5cd29cf (Send a chunk's mode once; let idle workers go a little later; bench transfer, batches, a doorbell)
   /** Functions that the worker knows, by ID. */
   readonly #known = new Set<number>();
 
@@ -94,9 +88,7 @@ export class WorkerLink {
     offer(this.control, sequence);
     // It counts as begun, as nobody could take it back.
     if (!this.sharesControl) begin(this.control, sequence);
-    const news = mode === this.#mode ? undefined : mode;
-    this.#post([CHUNK, sequence, handle.id, news, payload], transfer);
-    this.#mode = mode;
+    this.#post([CHUNK, sequence, handle.id, mode, payload], transfer);
   }
 
   /** The worker shall leave what it has not begun of the chunk. */

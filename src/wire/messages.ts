@@ -103,8 +103,7 @@ export type ToWorker =
     typeof CHUNK,
     sequence: number,
     functionId: number,
-    /** Undefined stands for that of the chunk before. */
-    mode: ChunkMode | undefined,
+    ChunkMode,
     elements: ListPayload,
   ]
   | [typeof STOP]

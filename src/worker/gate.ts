@@ -3,11 +3,6 @@ export class Gate {
   #running = 0;
   #waiting: (() => void)[] = [];
 
-  /** Whether no such task runs. */
-  get isFree(): boolean {
-    return this.#running === 0;
-  }
-
   /** Resolves when fewer than `limit` tasks run. */
   async hasRoom(limit: number): Promise<void> {
     while (this.#running >= limit) {

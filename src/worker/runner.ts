@@ -15,7 +15,6 @@ import { UntoldResults } from "../wire/untold.ts";
 import { explainCloneFailure, type Packed } from "../wire/values.ts";
 import {
   CHUNK,
-  type ChunkMode,
   DEFINE,
   FORGET,
   type FunctionDefinition,
@@ -47,7 +46,6 @@ const EXIT_RESULT = "the result of 'workerExit'";
 /** A chunk that waits for its turn, and its function. */
 interface QueuedChunk {
   message: Extract<ToWorker, [typeof CHUNK, ...unknown[]]>;
-  mode: ChunkMode;
   known: KnownFunction;
 }
 
@@ -80,7 +78,6 @@ export class Runner {
   readonly #gate = new Gate();
   readonly #untold: UntoldResults;
   readonly #queue: QueuedChunk[] = [];
-  #mode: ChunkMode | undefined;
   #current: ChunkReport | undefined;
   readonly #meter: WorkerMeter | undefined;
   readonly #prepared: Promise<void> | undefined;
@@ -125,10 +122,8 @@ export class Runner {
         return;
       case CHUNK:
         if (this.#host.announcer) offer(this.#setup.control, message[1]);
-        this.#mode = message[3] ?? this.#mode;
         this.#queue.push({
           message,
-          mode: this.#mode!,
           known: this.#functions.get(message[2])!,
         });
         break;
@@ -182,8 +177,8 @@ export class Runner {
     this.#meter?.beginWaiting();
   }
 
-  async #runChunk({ message, mode, known }: QueuedChunk): Promise<void> {
-    const [, sequence, functionId, , elements] = message;
+  async #runChunk({ message, known }: QueuedChunk): Promise<void> {
+    const [, sequence, functionId, mode, elements] = message;
     const { codec, post, finder, announcer, drained } = this.#host;
     const list = codec.unpackList(elements);
     let task: BoundTask;
@@ -236,7 +231,7 @@ export class Runner {
       await finder.runInTask(() => runSideBySide(run, this.#gate));
       return;
     }
-    if (!this.#gate.isFree) await this.#gate.hasRoom(1);
+    await this.#gate.hasRoom(1);
     this.#current = report;
     await finder.runInTask(() => runInOrder(run));
     this.#current = undefined;
