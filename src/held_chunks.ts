@@ -127,8 +127,7 @@ export class HeldChunks {
       this.#link.sendChunk(sequence, chunk);
     } catch (error) {
       refuseChunk(chunk, error, this.#workerId, this.#link.codec);
-      this.#events.onLess();
-      return;
+      return this.#events.onLess();
     }
     this.#chunks.set(sequence, chunk);
     this.#tasks += chunk.elements.length;
@@ -244,10 +243,7 @@ export class HeldChunks {
     const chunk = this.#chunks.get(sequence);
     if (!chunk) return;
     const error = this.#unpackError(packed, chunk);
-    if (stage === "workerInit") {
-      this.#events.onGiveUp(() => error, true);
-      return;
-    }
+    if (stage === "workerInit") return this.#events.onGiveUp(() => error, true);
     chunk.source.failChunk(chunk, error);
     this.#end(sequence, chunk, 0);
   }
