@@ -1,11 +1,12 @@
-import { refuseChunk } from "./refuse_chunk.ts";
-import { leadOn, movedError } from "./task_errors.ts";
-import { type Chunk, partOf, restOf } from "./task_source.ts";
+import { putBack, refuseChunk } from "./refuse_chunk.ts";
+import { leadOn } from "./task_errors.ts";
+import { type Chunk, isDivisible, partOf, restOf } from "./task_source.ts";
 import { timeoutError } from "./timeouts.ts";
 import { Watchdog } from "./watchdog.ts";
 import {
   hasBegun,
   INITIALISING,
+  isAtTask,
   phaseOf,
   progressOf,
   revoke,
@@ -16,8 +17,7 @@ import {
 } from "./wire/control.ts";
 import type { PackedError } from "./wire/errors.ts";
 import type { FromWorker, RESULTS } from "./wire/messages.ts";
-import { UntoldWatch } from "./untold_watch.ts";
-import { UntoldResults } from "./wire/untold.ts";
+import { addResults, UntoldWatch } from "./untold_watch.ts";
 import type { WorkerLink } from "./worker_link.ts";
 
 /** Chunks that a worker holds: one to run, one so that it never waits. */
@@ -49,8 +49,7 @@ export class HeldChunks {
   readonly #isWatched: boolean;
   readonly #events: HolderEvents;
   readonly #watchdog: Watchdog;
-  readonly #untold: UntoldResults;
-  readonly #untoldWatch = new UntoldWatch(() => this.#fetchAll());
+  readonly #untold: UntoldWatch;
   /** Those that have been sent and not ended, oldest first. */
   readonly #chunks = new Map<number, Chunk>();
   /** Tasks in these chunks. */
@@ -72,7 +71,7 @@ export class HeldChunks {
     this.#isWatched = isWatched;
     this.#events = events;
     this.#watchdog = new Watchdog(link.control);
-    this.#untold = new UntoldResults(link.control);
+    this.#untold = new UntoldWatch(link, this.#chunks);
   }
 
   /** The number of chunks. */
@@ -95,12 +94,9 @@ export class HeldChunks {
   /** Whether the worker is at a task. */
   get isRunning(): boolean {
     const { control } = this.#link;
-    for (const sequence of this.#chunks.keys()) {
-      if (!hasBegun(control, sequence)) continue;
-      const { begun, ended } = progressOf(control, sequence);
-      if (begun > 0 && !ended) return true;
-    }
-    return false;
+    return [...this.#chunks.keys()].some((sequence) =>
+      isAtTask(control, sequence)
+    );
   }
 
   /** Whether the worker takes one more chunk. */
@@ -131,15 +127,14 @@ export class HeldChunks {
       this.#link.sendChunk(sequence, chunk);
     } catch (error) {
       refuseChunk(chunk, error, this.#workerId, this.#link.codec);
-      this.#events.onLess();
-      return;
+      return this.#events.onLess();
     }
     this.#chunks.set(sequence, chunk);
     this.#tasks += chunk.elements.length;
     this.#lifetimeTasks += chunk.elements.length;
     this.#lifespan = chunk.limits.workerLifespan ?? Infinity;
     if (this.#isWatched) this.#watch(sequence, chunk);
-    if (mayHaveUntold(chunk)) this.#untoldWatch.start();
+    this.#untold.watch(chunk);
   }
 
   /**
@@ -219,59 +214,14 @@ export class HeldChunks {
     );
     const results = this.#link.codec.unpackList(payload);
     const { source, elements } = chunk;
-    this.#addNew(chunk, offset, results, failures, end !== undefined);
+    addResults(chunk, offset, results, failures, end !== undefined);
     if (end === undefined) return this.#events.onProgress();
     // The worker may have been told to leave the rest.
     const { begun } = progressOf(this.#link.control, sequence);
     if (begun < elements.length && source.wants(chunk)) {
-      this.#putBack(restOf(chunk, begun));
+      putBack(restOf(chunk, begun), this.#workerId);
     }
     this.#end(sequence, chunk, end.elapsed);
-  }
-
-  /** Passes results on, less those that have been fetched before. */
-  #addNew(
-    chunk: Chunk,
-    offset: number,
-    results: ArrayLike<unknown>,
-    failures: Map<number, unknown> | undefined,
-    isLast: boolean,
-  ): void {
-    const { source, elements, reported } = chunk;
-    const end = offset + results.length;
-    let first = offset;
-    while (first < end && reported?.[first]) first++;
-    if (first === end) return;
-    if (!isLast || reported) {
-      chunk.reported ??= new Uint8Array(elements.length);
-      chunk.reported.fill(1, first, end);
-    }
-    if (!source.wants(chunk)) return;
-    const rest = first === offset
-      ? results
-      : Array.prototype.slice.call(results, first - offset);
-    source.addResults(chunk, first, rest, failures);
-  }
-
-  /** Fetches what the worker has computed and, being busy, not told. */
-  #fetchUntold(sequence: number, chunk: Chunk): void {
-    if (!mayHaveUntold(chunk) || !hasBegun(this.#link.control, sequence)) {
-      return;
-    }
-    const untold = this.#untold.fetch(sequence);
-    if (!untold) return;
-    const { first, results } = untold;
-    this.#addNew(chunk, first, results, undefined, false);
-  }
-
-  /** Whether there may be more later. */
-  #fetchAll(): boolean {
-    let mayBeMore = false;
-    for (const [sequence, chunk] of [...this.#chunks]) {
-      mayBeMore ||= mayHaveUntold(chunk);
-      this.#fetchUntold(sequence, chunk);
-    }
-    return mayBeMore;
   }
 
   /** A task has failed, and with it its chunk. */
@@ -293,10 +243,7 @@ export class HeldChunks {
     const chunk = this.#chunks.get(sequence);
     if (!chunk) return;
     const error = this.#unpackError(packed, chunk);
-    if (stage === "workerInit") {
-      this.#events.onGiveUp(() => error, true);
-      return;
-    }
+    if (stage === "workerInit") return this.#events.onGiveUp(() => error, true);
     chunk.source.failChunk(chunk, error);
     this.#end(sequence, chunk, 0);
   }
@@ -304,7 +251,7 @@ export class HeldChunks {
   /** Nothing that comes from the worker counts any more. */
   leave(): void {
     this.#watchdog.stop();
-    this.#untoldWatch.stop();
+    this.#untold.stop();
     // A thread that cannot be stopped shall at least begin nothing more.
     for (const sequence of this.#chunks.keys()) {
       if (!revoke(this.#link.control, sequence)) {
@@ -337,7 +284,7 @@ export class HeldChunks {
   }
 
   #loseOne(sequence: number, chunk: Chunk, errorOf: () => unknown): void {
-    this.#fetchUntold(sequence, chunk);
+    this.#untold.fetch(sequence, chunk);
     const { source, elements, reported } = chunk;
     const begun = hasBegun(this.#link.control, sequence)
       ? progressOf(this.#link.control, sequence).begun
@@ -347,17 +294,7 @@ export class HeldChunks {
       source.failTask(chunk, i, leadOn(errorOf(), this.#workerId, chunk, i));
     }
     if (begun < elements.length && source.wants(chunk)) {
-      this.#putBack(restOf(chunk, begun));
-    }
-  }
-
-  /** Lets other workers have what this one has not begun. */
-  #putBack(rest: Chunk): void {
-    if (!rest.moves) return rest.source.putBack(rest);
-    for (let i = 0; i < rest.elements.length; i++) {
-      if (!rest.source.wants(rest)) return;
-      const error = movedError(this.#workerId);
-      rest.source.failTask(rest, i, leadOn(error, this.#workerId, rest, i));
+      putBack(restOf(chunk, begun), this.#workerId);
     }
   }
 
@@ -426,7 +363,7 @@ export class HeldChunks {
     const errorOf = () => timeoutError("task", timeout, this.#workerId);
     if (chunk.mode.concurrency === 1) {
       if (chunk.mode.isolated) {
-        this.#fetchUntold(sequence, chunk);
+        this.#untold.fetch(sequence, chunk);
         // Results that are on their way must not go with the worker.
         for (let i = 0; i < begun - 1; i++) if (!chunk.reported?.[i]) return;
       }
@@ -443,14 +380,4 @@ export class HeldChunks {
     const error = this.#link.codec.unpackError(packed);
     return leadOn(error, this.#workerId, chunk, index);
   }
-}
-
-/** Whether tasks of the chunk may be taken back while it runs. */
-function isDivisible(chunk: Chunk): boolean {
-  return mayHaveUntold(chunk) && chunk.workerId === undefined && !chunk.moves;
-}
-
-/** Whether results may be there that the worker has not told: see untold.ts. */
-function mayHaveUntold({ mode, elements }: Chunk): boolean {
-  return elements.length > 1 && mode.concurrency === 1 && mode.isolated;
 }

@@ -28,6 +28,9 @@ import { WorkerLink } from "./worker_link.ts";
 /** How long a worker may take to end after its last message, in ms. */
 const GRACE = 250;
 
+/** How long a worker without tasks keeps the program alive, in ms. */
+const RELEASE_DELAY = 4;
+
 /** What a worker's crew hears from it. */
 export interface WorkerOwner {
   /** The worker has started, which took so many ms. */
@@ -73,6 +76,8 @@ export class PoolWorker {
   #stopped: Resolvers<unknown[]> | undefined;
   #exitTimeout: number | undefined;
   #exitTimer: ReturnType<typeof setTimeout> | undefined;
+  #isKeptAlive = true;
+  #releaseTimer: ReturnType<typeof setTimeout> | undefined;
 
   /** Starts a worker. */
   constructor(
@@ -126,7 +131,7 @@ export class PoolWorker {
   send(chunk: Chunk): void {
     const wasIdle = this.#held.size === 0;
     this.#held.send(chunk);
-    if (wasIdle && this.#held.size > 0) this.#link.keepAlive(true);
+    if (wasIdle && this.#held.size > 0) this.#keepAlive(true);
     if (this.#held.isWorn) this.#owner.onWorn(this);
   }
 
@@ -164,7 +169,7 @@ export class PoolWorker {
     this.#state = "stopping";
     this.#exitTimeout = exitTimeout;
     this.#stopped = withResolvers();
-    this.#link.keepAlive(true);
+    this.#keepAlive(true);
     if (this.#held.size === 0) this.#tellToStop();
     return await this.#stopped.promise;
   }
@@ -193,6 +198,7 @@ export class PoolWorker {
   #leave(): void {
     this.#state = "ended";
     clearTimeout(this.#exitTimer);
+    clearTimeout(this.#releaseTimer);
     this.#held.leave();
     this.#owner.onEnded(this);
   }
@@ -202,10 +208,27 @@ export class PoolWorker {
     if (this.#held.size === 0) {
       this.#idleSince = performance.now();
       if (this.#state === "stopping") return this.#tellToStop();
-      if (this.#state === "ready") this.#link.keepAlive(false);
+      this.#releaseSoon();
       if (this.#held.isWorn) return this.#owner.onWornOut(this);
     }
     if (this.#state !== "stopping") this.#owner.onCredit(this);
+  }
+
+  #keepAlive(on: boolean): void {
+    if (on === this.#isKeptAlive) return;
+    this.#isKeptAlive = on;
+    this.#link.keepAlive(on);
+  }
+
+  /** Lets the program end, unless the next task follows at once. */
+  #releaseSoon(): void {
+    this.#releaseTimer ??= setTimeout(() => {
+      this.#releaseTimer = undefined;
+      if (this.#held.size > 0 || this.#state !== "ready") return;
+      if (performance.now() - this.#idleSince < RELEASE_DELAY / 2) {
+        this.#releaseSoon();
+      } else this.#keepAlive(false);
+    }, RELEASE_DELAY);
   }
 
   #receive(message: FromWorker): void {
@@ -250,7 +273,7 @@ export class PoolWorker {
     this.#ready.resolve();
     this.#owner.onReady(this, performance.now() - this.#startedAt);
     if (this.#held.size === 0 && this.#state === "ready") {
-      this.#link.keepAlive(false);
+      this.#keepAlive(false);
     }
   }
 

@@ -1,4 +1,4 @@
-import { leadOn } from "./task_errors.ts";
+import { leadOn, movedError } from "./task_errors.ts";
 import { type Chunk, partOf } from "./task_source.ts";
 import { withoutFrames } from "./timeouts.ts";
 import type { Codec } from "./wire/codec.ts";
@@ -35,4 +35,17 @@ export function refuseChunk(
     }
   });
   source.endChunk(chunk, 0);
+}
+
+/**
+ * Lets other workers have what the worker has not begun of a chunk; what has
+ * been moved there fails.
+ */
+export function putBack(rest: Chunk, workerId: number): void {
+  const { source, elements } = rest;
+  if (!rest.moves) return source.putBack(rest);
+  for (let i = 0; i < elements.length; i++) {
+    if (!source.wants(rest)) return;
+    source.failTask(rest, i, leadOn(movedError(workerId), workerId, rest, i));
+  }
 }

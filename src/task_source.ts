@@ -96,3 +96,13 @@ export function partOf(chunk: Chunk, start: number, end: number): Chunk {
     reported: undefined,
   };
 }
+
+/** Whether there are several tasks that run in order, each for itself. */
+export function endsOneByOne({ mode, elements }: Chunk): boolean {
+  return elements.length > 1 && mode.concurrency === 1 && mode.isolated;
+}
+
+/** Whether tasks of the chunk may be taken back while it runs. */
+export function isDivisible(chunk: Chunk): boolean {
+  return endsOneByOne(chunk) && chunk.workerId === undefined && !chunk.moves;
+}

@@ -1,35 +1,88 @@
 import { runtime } from "./runtime/detect.ts";
+import { type Chunk, endsOneByOne } from "./task_source.ts";
+import { hasBegun } from "./wire/control.ts";
+import { UntoldResults } from "./wire/untold.ts";
+import type { WorkerLink } from "./worker_link.ts";
 
 /** How long results that are ready may wait behind a busy worker, in ms. */
 const INTERVAL = 8;
 
 /**
- * Has a worker's untold results fetched now and then, while there may be some.
- * A chunk costs no timer of its own.
+ * Passes results of consecutive tasks on, less those that have arrived before.
+ * With `isLast` no others will follow.
+ */
+export function addResults(
+  chunk: Chunk,
+  offset: number,
+  results: ArrayLike<unknown>,
+  failures: Map<number, unknown> | undefined,
+  isLast: boolean,
+): void {
+  const { source, elements, reported } = chunk;
+  const end = offset + results.length;
+  let first = offset;
+  while (first < end && reported?.[first]) first++;
+  if (first === end) return;
+  if (!isLast || reported) {
+    chunk.reported ??= new Uint8Array(elements.length);
+    chunk.reported.fill(1, first, end);
+  }
+  if (!source.wants(chunk)) return;
+  const rest = first === offset
+    ? results
+    : Array.prototype.slice.call(results, first - offset);
+  source.addResults(chunk, first, rest, failures);
+}
+
+/**
+ * Fetches results that a worker has computed and, being busy, not told: now
+ * and then while there may be some, so that a chunk costs no timer of its own.
  */
 export class UntoldWatch {
-  /** Fetches what there is; false when there will be no more. */
-  readonly #fetch: () => boolean;
+  readonly #link: WorkerLink;
+  readonly #chunks: ReadonlyMap<number, Chunk>;
+  readonly #untold: UntoldResults;
   #timer: unknown;
 
-  constructor(fetch: () => boolean) {
-    this.#fetch = fetch;
+  constructor(link: WorkerLink, chunks: ReadonlyMap<number, Chunk>) {
+    this.#link = link;
+    this.#chunks = chunks;
+    this.#untold = new UntoldResults(link.control);
   }
 
-  /** From now on there may be some. */
-  start(): void {
-    if (this.#timer !== undefined) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      if (this.#fetch()) this.start();
-    }, INTERVAL);
-    // What waits for results keeps the program alive.
-    runtime.unrefTimer(this.#timer);
+  /** The worker is being sent the chunk. */
+  watch(chunk: Chunk): void {
+    // Where words are not shared, the worker tells each result at once.
+    if (this.#timer !== undefined || !this.#link.sharesControl) return;
+    if (endsOneByOne(chunk)) this.#schedule();
   }
 
-  /** There are none any more. */
+  /** Fetches what there is of a chunk. */
+  fetch(sequence: number, chunk: Chunk): void {
+    const { control, sharesControl } = this.#link;
+    if (!sharesControl || !endsOneByOne(chunk)) return;
+    const untold = hasBegun(control, sequence)
+      ? this.#untold.fetch(sequence)
+      : undefined;
+    if (!untold) return;
+    addResults(chunk, untold.first, untold.results, undefined, false);
+  }
+
+  /** Watches nothing any more. */
   stop(): void {
     clearTimeout(this.#timer as number);
     this.#timer = undefined;
+  }
+
+  #schedule(): void {
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      for (const [sequence, chunk] of [...this.#chunks]) {
+        this.watch(chunk);
+        this.fetch(sequence, chunk);
+      }
+    }, INTERVAL);
+    // What waits for results keeps the program alive.
+    runtime.unrefTimer(this.#timer);
   }
 }

@@ -2,6 +2,8 @@
 
 export const increment = (x: number): number => x + 1;
 
+export const incrementAll = (chunk: number[]): number[] => chunk.map(increment);
+
 export const square = (x: number): number => x * x;
 
 export const squareAll = (chunk: number[]): number[] => chunk.map(square);

@@ -27,6 +27,33 @@ function rows(quick: boolean): Record<string, Row> {
       const run = () => workers.increments(count);
       return timed({ run, check, close: () => workers.stop(), scale });
     },
+    // What could be had if nobody needed a promise for each.
+    "raw, 1,000 a message": async () => {
+      const workers = await RawWorkers.start(2);
+      const run = async () => {
+        const chunks = [];
+        for (let i = 0; i < count; i += 1000) {
+          chunks.push(numbers.slice(i, i + 1000));
+        }
+        return (await workers.map<number[]>("incrementAll", chunks)).flat();
+      };
+      return timed({ run, check, close: () => workers.stop(), scale });
+    },
+    // What the promises alone cost.
+    "promises": () => {
+      const run = async () => {
+        const resolves: (() => void)[] = [];
+        const all = numbers.map((x) =>
+          new Promise<number>((resolve) =>
+            resolves.push(() => resolve(increment(x)))
+          )
+        );
+        await null;
+        for (const resolve of resolves) resolve();
+        return await Promise.all(all);
+      };
+      return Promise.resolve(timed({ run, check, scale }));
+    },
     "polypool": () => {
       const pool = new WorkerPool({ nJobs: 2 });
       const task = (x: number) => x + 1;

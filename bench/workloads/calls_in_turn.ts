@@ -1,5 +1,6 @@
 // Single calls, each made when the one before has returned: latency.
 import { WorkerPool } from "../../mod.ts";
+import { Doorbell } from "../contestants/doorbell.ts";
 import { peerRows } from "../contestants/peers.ts";
 import { RawWorkers } from "../contestants/raw.ts";
 import {
@@ -34,6 +35,14 @@ function rows(): Record<string, Row> {
     "raw": async () => {
       const workers = await RawWorkers.start(2);
       return inTurn((x) => workers.roundTrip(x), () => workers.stop());
+    },
+    "raw, by shared memory": async () => {
+      const doorbell = await Doorbell.start(false);
+      return inTurn((x) => doorbell.call(x), () => doorbell.stop());
+    },
+    "raw, by shared memory, both spin": async () => {
+      const doorbell = await Doorbell.start(true);
+      return inTurn((x) => doorbell.call(x), () => doorbell.stop());
     },
     "polypool": () => {
       const pool = new WorkerPool({ nJobs: 2 });

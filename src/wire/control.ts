@@ -38,10 +38,10 @@ export const SLOTS = 1024;
 const PHASE_WORD = SLOTS * 2;
 
 /** The tasks of the chunk at hand whose results have been told. */
-export const TOLD_WORD = PHASE_WORD + 1;
+export const TOLD_WORD: number = PHASE_WORD + 1;
 
 /** Where the results that have not been told begin: see untold.ts. */
-export const RESULTS_OFFSET = (TOLD_WORD + 1) * 4;
+export const RESULTS_OFFSET: number = (TOLD_WORD + 1) * 4;
 
 /** Where counters begin, each of two words: at a multiple of 8 bytes. */
 const COUNTERS_WORD = RESULTS_OFFSET / 4 + UNTOLD_CAPACITY * 2;
@@ -213,6 +213,13 @@ export function phaseOf(control: ControlBlock): number {
 export function hasBegun(control: ControlBlock, sequence: number): boolean {
   const state = Atomics.load(control, slotOf(sequence));
   return state === word(sequence, TAKEN) || state === word(sequence, SKIP);
+}
+
+/** Owner: whether the worker is at a task of the chunk. */
+export function isAtTask(control: ControlBlock, sequence: number): boolean {
+  if (!hasBegun(control, sequence)) return false;
+  const { begun, ended } = progressOf(control, sequence);
+  return begun > 0 && !ended;
 }
 
 /**
