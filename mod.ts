@@ -24,8 +24,10 @@ export {
 } from "./src/chunking.ts";
 export { cpuCount, isMainThread } from "./src/environment.ts";
 export {
+  BrokenBarrierError,
   LockAbandonedError,
   PoolTerminatedError,
+  QueueClosedError,
   TimeoutError,
   type TimeoutStage,
   WorkerDiedError,
@@ -57,14 +59,27 @@ export {
   sharedArray,
   type TypedArrayConstructor,
 } from "./src/shared/array.ts";
+export { Barrier } from "./src/shared/barrier.ts";
+export { Condition } from "./src/shared/condition.ts";
+export { Event } from "./src/shared/event.ts";
 export type { Guard } from "./src/shared/guard.ts";
 export { Lock } from "./src/shared/lock.ts";
 export { RLock } from "./src/shared/rlock.ts";
+export { Semaphore, type SemaphoreOptions } from "./src/shared/semaphore.ts";
 export type {
   Shareable,
   SHARED_STATE,
   SharedState,
 } from "./src/shared/shareable.ts";
+export {
+  SharedQueue,
+  type SharedQueueOptions,
+} from "./src/shared/shared_queue.ts";
+export {
+  type NumberOf,
+  SharedValue,
+  type SharedValueKind,
+} from "./src/shared/value.ts";
 export type { AsyncWaitOptions, SyncWaitOptions } from "./src/shared/waiter.ts";
 export { sharedMemory, type SharedMemorySupport } from "./src/shared/memory.ts";
 export { transfer } from "./src/transfer.ts";

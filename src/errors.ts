@@ -213,6 +213,52 @@ export class LockAbandonedError extends Error {
   }
 }
 
+/**
+ * A {@linkcode Barrier} was aborted or reset, or somebody's time was over,
+ * while others waited there.
+ *
+ * @example Usage
+ * ```ts
+ * import { Barrier, BrokenBarrierError } from "@polypool/polypool";
+ * import { assertRejects } from "@std/assert";
+ *
+ * const barrier = new Barrier(2);
+ * const waiting = assertRejects(() => barrier.wait(), BrokenBarrierError);
+ * barrier.abort();
+ * await waiting;
+ * ```
+ */
+export class BrokenBarrierError extends Error {
+  static {
+    brand(this, "BrokenBarrierError");
+  }
+
+  /** Tells the kind of error. */
+  readonly code: "ERR_BROKEN_BARRIER" = "ERR_BROKEN_BARRIER";
+}
+
+/**
+ * A {@linkcode SharedQueue} is closed: nothing can be put, or nothing is left.
+ *
+ * @example Usage
+ * ```ts
+ * import { QueueClosedError, SharedQueue } from "@polypool/polypool";
+ * import { assertRejects } from "@std/assert";
+ *
+ * const queue = new SharedQueue<number>();
+ * queue.close();
+ * await assertRejects(() => queue.get(), QueueClosedError);
+ * ```
+ */
+export class QueueClosedError extends Error {
+  static {
+    brand(this, "QueueClosedError");
+  }
+
+  /** Tells the kind of error. */
+  readonly code: "ERR_QUEUE_CLOSED" = "ERR_QUEUE_CLOSED";
+}
+
 /** What the runtime throws for a value that cannot be sent. */
 export function dataCloneError(
   message: string,

@@ -23,6 +23,10 @@ export interface Keeper {
   abandon(token: number, workerId: number, count: number): void;
   /** Whether this thread neither holds it nor waits for it. */
   isIdle(): boolean;
+  /** The lock that it has, if it is a condition. */
+  readonly lock?: Cell;
+  /** A worker is gone that held that lock, or waited for it. */
+  lockAbandoned?(): void;
 }
 
 /** The words of one primitive, as one thread has them. */
@@ -115,7 +119,8 @@ function keep({ sent }: Realm, cell: Cell): void {
 
 interface PrimitiveClass {
   readonly prototype: object;
-  new (): object;
+  // Made from parts, it takes no arguments.
+  new (...args: never[]): object;
 }
 
 /**
@@ -147,7 +152,7 @@ export function definePrimitive(
     if (known) return known.subject;
     given = parts;
     try {
-      return new primitiveClass();
+      return new (primitiveClass as unknown as new () => object)();
     } finally {
       given = undefined;
     }

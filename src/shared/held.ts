@@ -44,12 +44,19 @@ export function abandonHeld(words: Int32Array, workerId: number): void {
   const token = Atomics.load(words, TOKEN);
   if (token === 0) return;
   const { cells } = realm();
+  const found = new Set<number>();
   for (let entry = 0; entry < ENTRIES; entry++) {
     const at = FIRST_ENTRY + entry * ENTRY_WORDS;
     const key = keyOf(Atomics.load(words, at), Atomics.load(words, at + 1));
     if (key === 0) continue;
     const count = Atomics.exchange(words, at + COUNT, 0);
     cells.get(key)?.deref()?.keeper.abandon(token, workerId, count);
+    found.add(key);
+  }
+  if (found.size === 0) return;
+  for (const cell of cells.values()) {
+    const keeper = cell.deref()?.keeper;
+    if (keeper?.lock && found.has(keeper.lock.key)) keeper.lockAbandoned!();
   }
 }
 
@@ -92,6 +99,17 @@ export function heldCount(cell: Cell): number {
 export function setHeldCount(cell: Cell, count: number): void {
   if (cell.entry === undefined) return;
   Atomics.store(realm().held, countWord(cell.entry), count);
+}
+
+/** Whether there is an entry. */
+export function isNoted(cell: Cell): boolean {
+  return cell.entry !== undefined;
+}
+
+/** Raises the number by one. */
+export function raiseHeldCount(cell: Cell): void {
+  if (cell.entry === undefined) return;
+  Atomics.add(realm().held, countWord(cell.entry), 1);
 }
 
 /** Lowers the number by one. False if it was 0. */

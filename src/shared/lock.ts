@@ -1,6 +1,6 @@
 import { definePrimitive, sendCell, takeParts } from "./cell.ts";
 import { type Guard, ReleasingGuard } from "./guard.ts";
-import { MONITOR, type Monitor, type Monitored } from "./monitor.ts";
+import { MONITOR, type Monitor } from "./monitor.ts";
 import { Mutex } from "./mutex.ts";
 import { type Shareable, SHARED_STATE, type SharedState } from "./shareable.ts";
 import type { AsyncWaitOptions, SyncWaitOptions } from "./waiter.ts";
@@ -32,7 +32,7 @@ const ACTION = "acquire a Lock";
  * assertEquals(sum[0], 10);
  * ```
  */
-export class Lock implements Shareable, Monitored {
+export class Lock implements Shareable {
   static {
     definePrimitive(this, "Lock");
   }
@@ -120,13 +120,14 @@ export class Lock implements Shareable, Monitored {
   }
 
   /** What the lock is for a condition. */
-  [MONITOR](): Monitor {
+  [MONITOR](): unknown {
     const mutex = this.#mutex;
     const leave = () => {
       mutex.give();
       return 1;
     };
-    return { mutex, leave, enter() {} };
+    const monitor: Monitor = { mutex, leave, enter() {} };
+    return monitor;
   }
 
   #guard(): Guard {

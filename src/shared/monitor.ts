@@ -13,8 +13,7 @@ export interface Monitor {
   enter(depth: number): void;
 }
 
-/** A lock that a condition can have. */
-export interface Monitored {
-  /** What it is for a condition. */
-  [MONITOR](): Monitor;
+/** What a lock is for a condition. */
+export function monitorOf(lock: { [MONITOR](): unknown }): Monitor {
+  return lock[MONITOR]() as Monitor;
 }

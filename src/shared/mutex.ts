@@ -66,6 +66,18 @@ export class Mutex implements Keeper {
     return this.#acquisition;
   }
 
+  /** How often a worker has died that held it. */
+  get epoch(): number {
+    return Atomics.load(this.cell.words, EPOCH);
+  }
+
+  /** Throws if a worker has died that held it. */
+  throwIfAbandonedSince(epoch: number): void {
+    if (this.epoch === epoch) return;
+    this.#throwIfAbandoned();
+    throw this.#abandoned();
+  }
+
   /** Takes it if it is free. */
   tryTake(): boolean {
     const { cell } = this;
@@ -196,8 +208,7 @@ export class Mutex implements Keeper {
   }
 
   #waiter(): Waiter {
-    const { cell } = this;
-    const epoch = Atomics.load(cell.words, EPOCH);
+    const { cell, epoch } = this;
     return {
       cell,
       index: STATE,
@@ -211,10 +222,7 @@ export class Mutex implements Keeper {
 
   #attempt(level: number, epoch: number): number | undefined {
     const { words } = this.cell;
-    if (Atomics.load(words, EPOCH) !== epoch) {
-      this.#throwIfAbandoned();
-      throw this.#abandoned();
-    }
+    this.throwIfAbandonedSince(epoch);
     while (true) {
       const old = Atomics.load(words, STATE);
       const holder = old & ~FLAGS;

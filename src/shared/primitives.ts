@@ -5,5 +5,11 @@
  * @module
  */
 
+import "./barrier.ts";
+import "./condition.ts";
+import "./event.ts";
 import "./lock.ts";
 import "./rlock.ts";
+import "./semaphore.ts";
+import "./shared_queue.ts";
+import "./value.ts";

@@ -1,6 +1,6 @@
 import { definePrimitive, sendCell, takeParts } from "./cell.ts";
 import { type Guard, ReleasingGuard } from "./guard.ts";
-import { MONITOR, type Monitor, type Monitored } from "./monitor.ts";
+import { MONITOR, type Monitor } from "./monitor.ts";
 import { Mutex } from "./mutex.ts";
 import { type Shareable, SHARED_STATE, type SharedState } from "./shareable.ts";
 import {
@@ -32,7 +32,7 @@ const ACTION = "acquire an RLock";
  * assertEquals(lock.locked, false);
  * ```
  */
-export class RLock implements Shareable, Monitored {
+export class RLock implements Shareable {
   static {
     definePrimitive(this, "RLock");
   }
@@ -134,8 +134,8 @@ export class RLock implements Shareable, Monitored {
   }
 
   /** What the lock is for a condition. */
-  [MONITOR](): Monitor {
-    return {
+  [MONITOR](): unknown {
+    const monitor: Monitor = {
       mutex: this.#mutex,
       leave: () => {
         const depth = this.#depth;
@@ -145,6 +145,7 @@ export class RLock implements Shareable, Monitored {
       },
       enter: (depth) => this.#depth = depth,
     };
+    return monitor;
   }
 
   /** Whether this thread has it. */

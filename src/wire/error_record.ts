@@ -1,6 +1,8 @@
 import {
+  BrokenBarrierError,
   LockAbandonedError,
   PoolTerminatedError,
+  QueueClosedError,
   TimeoutError,
   WorkerDiedError,
 } from "../errors.ts";
@@ -38,8 +40,10 @@ const BUILT_IN_CLASSES = new Set([
 
 function poolClasses(): Record<string, ErrorClass> {
   return {
+    BrokenBarrierError,
     LockAbandonedError,
     PoolTerminatedError,
+    QueueClosedError,
     TimeoutError,
     WorkerDiedError,
   };
