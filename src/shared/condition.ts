@@ -124,7 +124,7 @@ export class Condition implements Shareable {
   async wait(options?: AsyncWaitOptions): Promise<boolean> {
     const timeout = checkAsyncWait(ACTION, options);
     options?.signal?.throwIfAborted();
-    const { waiter, slot, depth } = this.#begin();
+    const { waiter, slot, reenter } = this.#begin();
     let failure: { error: unknown } | undefined;
     try {
       await wait(waiter, timeout, options?.signal);
@@ -133,7 +133,7 @@ export class Condition implements Shareable {
     }
     const wasNotified = this.#end(slot, failure);
     await this.#monitor.mutex.take(ACTION, undefined);
-    this.#monitor.enter(depth);
+    reenter();
     // Whoever aborts it can still see that it was notified, by the condition.
     if (failure) throw failure.error;
     return wasNotified;
@@ -147,7 +147,7 @@ export class Condition implements Shareable {
    */
   waitSync(options?: SyncWaitOptions): boolean {
     const timeout = checkSyncWait(ACTION, options);
-    const { waiter, slot, depth } = this.#begin();
+    const { waiter, slot, reenter } = this.#begin();
     let failure: { error: unknown } | undefined;
     try {
       waitSync(waiter, timeout);
@@ -156,7 +156,7 @@ export class Condition implements Shareable {
     }
     const wasNotified = this.#end(slot, failure);
     this.#monitor.mutex.takeSync(ACTION, undefined);
-    this.#monitor.enter(depth);
+    reenter();
     return wasNotified;
   }
 
@@ -230,7 +230,11 @@ export class Condition implements Shareable {
     return sendCell("Condition", this.#cell, this.#lock);
   }
 
-  #begin(): { waiter: Waiter; slot: number; depth: number } {
+  #begin(): {
+    waiter: Waiter;
+    slot: number;
+    reenter: () => void;
+  } {
     this.#checkHeld(ACTION);
     note(this.#cell);
     const { mutex } = this.#monitor;
@@ -247,7 +251,14 @@ export class Condition implements Shareable {
       },
       passOn() {},
     };
-    return { waiter, slot, depth: this.#monitor.leave() };
+    const { acquisition } = mutex;
+    const depth = this.#monitor.leave();
+    const reenter = () => {
+      // The guards that were given before are good again.
+      mutex.acquisition = acquisition;
+      this.#monitor.enter(depth);
+    };
+    return { waiter, slot, reenter };
   }
 
   #end(slot: number, failure: { error: unknown } | undefined): boolean {

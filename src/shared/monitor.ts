@@ -9,7 +9,7 @@ export interface Monitor {
   readonly mutex: Mutex;
   /** Releases it, however often it has been acquired. Returns how often. */
   leave(): number;
-  /** It has been taken again: it counts as acquired as often as before. */
+  /** It has been taken again: it counts as acquired as often as it was. */
   enter(depth: number): void;
 }
 

@@ -40,6 +40,7 @@ export class Mutex implements Keeper {
   /** Whether this thread has taken it and not given back. */
   #isTaken = false;
   /** Counts how often this thread has taken it. */
+  #count = 0;
   #acquisition = 0;
   #waiting = 0;
 
@@ -61,9 +62,13 @@ export class Mutex implements Keeper {
     return (Atomics.load(this.cell.words, STATE) & ~FLAGS) === this.#mine;
   }
 
-  /** The number of this thread's last acquisition. */
+  /** By what number the guard of this thread's acquisition knows it. */
   get acquisition(): number {
     return this.#acquisition;
+  }
+
+  set acquisition(acquisition: number) {
+    this.#acquisition = acquisition;
   }
 
   /** How often a worker has died that held it. */
@@ -128,6 +133,38 @@ export class Mutex implements Keeper {
     }
   }
 
+  /**
+   * Runs the action while it has it, when it can: at once after taking it, so
+   * that nothing of this thread finds it taken.
+   */
+  async run<R>(action: () => R): Promise<R> {
+    let result: { value: R } | undefined;
+    const runNow = () => {
+      try {
+        result = { value: action() };
+      } finally {
+        this.give();
+      }
+    };
+    if (this.#takeAtOnce()) {
+      runNow();
+      return result!.value;
+    }
+    const waiter = this.#waiter();
+    const attempt = (level: number) => {
+      const seen = waiter.attempt(level);
+      if (seen === undefined) runNow();
+      return seen;
+    };
+    this.#waiting++;
+    try {
+      await wait({ ...waiter, attempt }, Infinity, undefined);
+    } finally {
+      this.#waiting--;
+    }
+    return result!.value;
+  }
+
   /** Gives it back, whoever holds it. Throws if nobody does. */
   give(): void {
     const { words } = this.cell;
@@ -185,7 +222,7 @@ export class Mutex implements Keeper {
   /** It is this thread's. */
   #begin(): void {
     this.#isTaken = true;
-    this.#acquisition++;
+    this.#acquisition = ++this.#count;
     if (!isGivenUp()) return;
     this.#isTaken = false;
     this.#free(this.#mine);

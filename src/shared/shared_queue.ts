@@ -350,12 +350,13 @@ export class SharedQueue<T = unknown> implements Shareable, AsyncIterable<T> {
   async #locked<R>(action: () => R): Promise<R> {
     for (let isFound = false;; isFound = true) {
       try {
-        await this.#mutex.take(GET, undefined);
+        return await this.#mutex.run(() => {
+          if (isFound) this.#recover();
+          return action();
+        });
       } catch (error) {
         rethrowUnlessAbandoned(error);
-        continue;
       }
-      return this.#run(action, isFound);
     }
   }
 
@@ -367,7 +368,12 @@ export class SharedQueue<T = unknown> implements Shareable, AsyncIterable<T> {
         rethrowUnlessAbandoned(error);
         continue;
       }
-      return this.#run(action, isFound);
+      try {
+        if (isFound) this.#recover();
+        return action();
+      } finally {
+        this.#mutex.give();
+      }
     }
   }
 
@@ -378,15 +384,6 @@ export class SharedQueue<T = unknown> implements Shareable, AsyncIterable<T> {
     } catch (error) {
       if (error instanceof TimeoutError) return 0;
       throw error;
-    }
-  }
-
-  #run<R>(action: () => R, isFound: boolean): R {
-    try {
-      if (isFound) this.#recover();
-      return action();
-    } finally {
-      this.#mutex.give();
     }
   }
 

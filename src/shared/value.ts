@@ -220,7 +220,7 @@ function checkNumber(
   name = "value",
 ): void {
   if (kind === "float64" && typeof value === "number") return;
-  if (kind === "int32" && (value as number | 0) === value) return;
+  if (kind === "int32" && ((value as number) | 0) === value) return;
   const isBig = kind.startsWith("big");
   const rule = kind === "float64"
     ? "a number"
