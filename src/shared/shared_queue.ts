@@ -1,54 +1,19 @@
 import { checkInteger, checkNames, checkObject, message } from "../check.ts";
-import {
-  LockAbandonedError,
-  QueueClosedError,
-  TimeoutError,
-} from "../errors.ts";
-import {
-  type Cell,
-  createCell,
-  definePrimitive,
-  OWN,
-  sendCell,
-  takeParts,
-} from "./cell.ts";
-import { isGivenUp, note } from "./held.ts";
+import { QueueClosedError } from "../errors.ts";
+import { definePrimitive, sendCell, takeParts } from "./cell.ts";
 import { packItem, unpackItem } from "./items.ts";
-import { allocate } from "./memory.ts";
-import { monitorOf } from "./monitor.ts";
-import { Lock } from "./lock.ts";
-import type { Mutex } from "./mutex.ts";
-import { Ring, RING_WORDS } from "./ring.ts";
+import { QueueCore } from "./queue_core.ts";
 import { type Shareable, SHARED_STATE, type SharedState } from "./shareable.ts";
 import {
   type AsyncWaitOptions,
   checkAsyncWait,
   checkSyncWait,
   type SyncWaitOptions,
-  wait,
-  type Waiter,
-  waitSync,
-  waitTimeoutError,
 } from "./waiter.ts";
-import { wake } from "./waiting.ts";
-
-/** How many items have been put, and how many got: what is waited for. */
-const PUTS = OWN;
-const GETS = OWN + 1;
-/** How many wait for an item, and how many for room; or more, if some died. */
-const GETTERS = OWN + 2;
-const PUTTERS = OWN + 3;
-const IS_CLOSED = OWN + 4;
-const MAX_SIZE = OWN + 5;
-const RING = OWN + 6;
-const WORDS = 6 + RING_WORDS;
 
 const DEFAULT_BYTES = 2 ** 20;
 const MIN_BYTES = 64;
 const MAX_BYTES = 2 ** 30;
-
-/** How long something that shall not wait may wait for the lock, in ms. */
-const BRIEFLY = 100;
 
 const PUT = "put into a SharedQueue";
 const GET = "get from a SharedQueue";
@@ -95,50 +60,19 @@ export class SharedQueue<T = unknown> implements Shareable, AsyncIterable<T> {
     definePrimitive(this, "SharedQueue");
   }
 
-  readonly #cell: Cell;
-  readonly #bytes: Uint8Array;
-  readonly #lock: Lock;
-  readonly #mutex: Mutex;
-  readonly #ring: Ring;
-  #waiting = 0;
+  readonly #core: QueueCore;
 
   /** Makes a queue, of at most `maxSize` items if that is not 0. */
   constructor(maxSize: number = 0, options: SharedQueueOptions = {}) {
     const parts = takeParts();
     if (!parts) checkQueue(maxSize, options);
-    this.#cell = createCell(
-      this,
-      {
-        abandon: () => this.#wakeAll(),
-        isIdle: () => this.#waiting === 0,
-      },
-      WORDS,
-      parts,
-    );
-    const { words } = this.#cell;
-    if (parts) {
-      [this.#bytes, this.#lock] = parts.slice(1) as [Uint8Array, Lock];
-    } else {
-      const { byteLength = DEFAULT_BYTES } = options;
-      const { buffer, byteOffset } = allocate(byteLength);
-      this.#bytes = new Uint8Array(buffer, byteOffset, byteLength);
-      this.#lock = new Lock();
-      words[MAX_SIZE] = Math.min(maxSize, 2 ** 31 - 1);
-    }
-    this.#mutex = monitorOf(this.#lock).mutex;
-    this.#ring = new Ring(
-      words.subarray(RING, RING + RING_WORDS),
-      this.#bytes,
-    );
+    const { byteLength = DEFAULT_BYTES } = options;
+    this.#core = new QueueCore(this, parts, maxSize, byteLength);
   }
 
   /** The number of items in the queue. It may have changed since. */
   get size(): number {
-    const { words } = this.#cell;
-    return Math.max(
-      0,
-      Atomics.load(words, PUTS) - Atomics.load(words, GETS) | 0,
-    );
+    return this.#core.size;
   }
 
   /** Whether there is no item in the queue. */
@@ -148,13 +82,12 @@ export class SharedQueue<T = unknown> implements Shareable, AsyncIterable<T> {
 
   /** Whether there are as many items as there may be. */
   get full(): boolean {
-    const max = this.#cell.words[MAX_SIZE]!;
-    return max > 0 && this.size >= max;
+    return this.#core.isFull;
   }
 
   /** Whether the queue is closed. */
   get closed(): boolean {
-    return Atomics.load(this.#cell.words, IS_CLOSED) === 1;
+    return this.#core.isClosed;
   }
 
   /**
@@ -167,19 +100,8 @@ export class SharedQueue<T = unknown> implements Shareable, AsyncIterable<T> {
    */
   async put(item: T, options?: AsyncWaitOptions): Promise<void> {
     const timeout = checkAsyncWait(PUT, options);
-    const record = this.#pack(item);
-    const deadline = performance.now() + timeout;
-    while (true) {
-      const seen = await this.#locked(() => this.#tryPut(record));
-      if (seen === undefined) return this.#announce(PUTS, GETTERS, 1);
-      const left = leftUntil(deadline);
-      const waiter = this.#waiter(GETS, seen);
-      const isNew = await this.#counted(
-        PUTTERS,
-        () => wait(waiter, left, options?.signal),
-      );
-      if (!isNew) throw noRoom(timeout);
-    }
+    options?.signal?.throwIfAborted();
+    await this.#core.put(this.#pack(item), timeout, options?.signal);
   }
 
   /**
@@ -192,17 +114,7 @@ export class SharedQueue<T = unknown> implements Shareable, AsyncIterable<T> {
    */
   putSync(item: T, options?: SyncWaitOptions): void {
     const timeout = checkSyncWait(PUT, options);
-    const record = this.#pack(item);
-    const deadline = performance.now() + timeout;
-    while (true) {
-      const seen = this.#lockedSync(() => this.#tryPut(record));
-      if (seen === undefined) return this.#announce(PUTS, GETTERS, 1);
-      const left = leftUntil(deadline);
-      const waiter = this.#waiter(GETS, seen);
-      if (!this.#countedSync(PUTTERS, () => waitSync(waiter, left))) {
-        throw noRoom(timeout);
-      }
-    }
+    this.#core.putSync(this.#pack(item), timeout);
   }
 
   /**
@@ -214,11 +126,7 @@ export class SharedQueue<T = unknown> implements Shareable, AsyncIterable<T> {
    * @throws {QueueClosedError} If the queue is closed.
    */
   tryPut(item: T): boolean {
-    const record = this.#pack(item);
-    const seen = this.#lockedBriefly(() => this.#tryPut(record));
-    if (seen !== undefined) return false;
-    this.#announce(PUTS, GETTERS, 1);
-    return true;
+    return this.#core.tryPut(this.#pack(item));
   }
 
   /**
@@ -230,18 +138,7 @@ export class SharedQueue<T = unknown> implements Shareable, AsyncIterable<T> {
   async get(options?: AsyncWaitOptions): Promise<T> {
     const timeout = checkAsyncWait(GET, options);
     options?.signal?.throwIfAborted();
-    const deadline = performance.now() + timeout;
-    while (true) {
-      const found = await this.#locked(() => this.#tryGet());
-      if (typeof found !== "number") return this.#unpack(found);
-      const left = leftUntil(deadline);
-      const waiter = this.#waiter(PUTS, found);
-      const isNew = await this.#counted(
-        GETTERS,
-        () => wait(waiter, left, options?.signal),
-      );
-      if (!isNew) throw noItem(timeout);
-    }
+    return unpackItem(await this.#core.get(timeout, options?.signal)) as T;
   }
 
   /**
@@ -251,17 +148,7 @@ export class SharedQueue<T = unknown> implements Shareable, AsyncIterable<T> {
    * @throws {TimeoutError} If the time is over; its stage is `"get"`.
    */
   getSync(options?: SyncWaitOptions): T {
-    const timeout = checkSyncWait(GET, options);
-    const deadline = performance.now() + timeout;
-    while (true) {
-      const found = this.#lockedSync(() => this.#tryGet());
-      if (typeof found !== "number") return this.#unpack(found);
-      const left = leftUntil(deadline);
-      const waiter = this.#waiter(PUTS, found);
-      if (!this.#countedSync(GETTERS, () => waitSync(waiter, left))) {
-        throw noItem(timeout);
-      }
-    }
+    return unpackItem(this.#core.getSync(checkSyncWait(GET, options))) as T;
   }
 
   /**
@@ -271,10 +158,8 @@ export class SharedQueue<T = unknown> implements Shareable, AsyncIterable<T> {
    * @throws {QueueClosedError} If the queue is closed and empty.
    */
   tryGet(): { item: T } | undefined {
-    const found = this.#lockedBriefly(() => this.#tryGet());
-    return typeof found === "number"
-      ? undefined
-      : { item: this.#unpack(found) };
+    const record = this.#core.tryGet();
+    return record && { item: unpackItem(record) as T };
   }
 
   /**
@@ -282,8 +167,7 @@ export class SharedQueue<T = unknown> implements Shareable, AsyncIterable<T> {
    * item when none is left gets an error. Iteration ends then.
    */
   close(): void {
-    Atomics.store(this.#cell.words, IS_CLOSED, 1);
-    this.#wakeAll();
+    this.#core.close();
   }
 
   /** Takes the items until the queue is closed and empty. */
@@ -302,164 +186,19 @@ export class SharedQueue<T = unknown> implements Shareable, AsyncIterable<T> {
 
   /** How the queue is sent. */
   [SHARED_STATE](): SharedState {
-    return sendCell("SharedQueue", this.#cell, this.#bytes, this.#lock);
+    const { cell, parts } = this.#core;
+    return sendCell("SharedQueue", cell, ...parts);
   }
 
   #pack(item: T): Uint8Array {
     const record = packItem(item);
-    const { maxLength } = this.#ring;
+    const { maxLength } = this.#core;
     if (record.length <= maxLength) return record;
     throw new RangeError(
       `Cannot ${PUT} as the item must take at most ${maxLength} bytes: ` +
         `it takes ${record.length}`,
     );
   }
-
-  #unpack(record: Uint8Array): T {
-    // Those who wait for room may need more or less of it.
-    this.#announce(GETS, PUTTERS, Infinity);
-    return unpackItem(record) as T;
-  }
-
-  /** With the lock: `undefined` if the item was added, else `GETS`. */
-  #tryPut(record: Uint8Array): number | undefined {
-    const { words } = this.#cell;
-    if (this.closed) throw new QueueClosedError("The queue is closed");
-    if (this.full || !this.#ring.hasRoom(record.length)) {
-      return Atomics.load(words, GETS);
-    }
-    this.#ring.write(record);
-    Atomics.add(words, PUTS, 1);
-    return undefined;
-  }
-
-  /** With the lock: the bytes of the item if there is one, else `PUTS`. */
-  #tryGet(): Uint8Array | number {
-    const { words } = this.#cell;
-    const record = this.#ring.read();
-    if (record) {
-      Atomics.add(words, GETS, 1);
-      return record;
-    }
-    if (this.closed) throw new QueueClosedError("The queue is closed");
-    return Atomics.load(words, PUTS);
-  }
-
-  // --- the lock ---
-
-  async #locked<R>(action: () => R): Promise<R> {
-    for (let isFound = false;; isFound = true) {
-      try {
-        return await this.#mutex.run(() => {
-          if (isFound) this.#recover();
-          return action();
-        });
-      } catch (error) {
-        rethrowUnlessAbandoned(error);
-      }
-    }
-  }
-
-  #lockedSync<R>(action: () => R, timeout = Infinity): R {
-    for (let isFound = false;; isFound = true) {
-      try {
-        this.#mutex.takeSync(GET, { timeout });
-      } catch (error) {
-        rethrowUnlessAbandoned(error);
-        continue;
-      }
-      try {
-        if (isFound) this.#recover();
-        return action();
-      } finally {
-        this.#mutex.give();
-      }
-    }
-  }
-
-  /** The thread may be the one that must learn of a holder's death. */
-  #lockedBriefly<R>(action: () => R): R | number {
-    try {
-      return this.#lockedSync(action, BRIEFLY);
-    } catch (error) {
-      if (error instanceof TimeoutError) return 0;
-      throw error;
-    }
-  }
-
-  /** A worker died with the lock: what it put or got may not be counted. */
-  #recover(): void {
-    const { words } = this.#cell;
-    const size = this.#ring.count();
-    Atomics.store(words, PUTS, Atomics.load(words, GETS) + size | 0);
-    this.#wakeAll();
-  }
-
-  // --- waiting ---
-
-  /** For one who has seen the word as it is, and waits until it is another. */
-  #waiter(index: number, seen: number): Waiter {
-    const cell = this.#cell;
-    const { words } = cell;
-    const { epoch } = this.#mutex;
-    return {
-      cell,
-      index,
-      attempt: () =>
-        Atomics.load(words, index) !== seen || this.closed ||
-          this.#mutex.epoch !== epoch
-          ? undefined
-          : seen,
-      passOn: () => wake(cell, index, 1),
-    };
-  }
-
-  /** Counts this thread among those who wait, so that somebody wakes it. */
-  async #counted(
-    word: number,
-    waiting: () => Promise<boolean>,
-  ): Promise<boolean> {
-    this.#enter(word);
-    try {
-      return await waiting();
-    } finally {
-      this.#leave(word);
-    }
-  }
-
-  #countedSync(word: number, waiting: () => boolean): boolean {
-    this.#enter(word);
-    try {
-      return waiting();
-    } finally {
-      this.#leave(word);
-    }
-  }
-
-  #enter(word: number): void {
-    note(this.#cell);
-    this.#waiting++;
-    Atomics.add(this.#cell.words, word, 1);
-  }
-
-  #leave(word: number): void {
-    this.#waiting--;
-    Atomics.sub(this.#cell.words, word, 1);
-  }
-
-  #announce(index: number, sleepers: number, count: number): void {
-    if (Atomics.load(this.#cell.words, sleepers) === 0) return;
-    wake(this.#cell, index, count);
-  }
-
-  #wakeAll(): void {
-    wake(this.#cell, PUTS, Infinity);
-    wake(this.#cell, GETS, Infinity);
-  }
-}
-
-function rethrowUnlessAbandoned(error: unknown): void {
-  if (!(error instanceof LockAbandonedError) || isGivenUp()) throw error;
 }
 
 function checkQueue(maxSize: unknown, options: unknown): void {
@@ -473,16 +212,4 @@ function checkQueue(maxSize: unknown, options: unknown): void {
   if (byteLength >= MIN_BYTES && byteLength <= MAX_BYTES) return;
   const rule = `at least ${MIN_BYTES} and at most ${MAX_BYTES}`;
   throw new RangeError(message(action, "byteLength", rule, byteLength));
-}
-
-function leftUntil(deadline: number): number {
-  return Math.max(0, deadline - performance.now());
-}
-
-function noRoom(timeout: number): Error {
-  return waitTimeoutError("There was no room in the queue", "put", timeout);
-}
-
-function noItem(timeout: number): Error {
-  return waitTimeoutError("There was no item in the queue", "get", timeout);
 }
