@@ -247,7 +247,7 @@ export class Crews {
         useWorkerState,
         sharedObjects: sharedObjects === undefined
           ? undefined
-          : { packed: codec.pack(sharedObjects, "'sharedObjects'") },
+          : { packed: codec.packShared(sharedObjects, "'sharedObjects'") },
         workerInit: handles.workerInit?.definition,
         workerExit: handles.workerExit?.definition,
         preload,

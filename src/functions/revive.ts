@@ -75,12 +75,15 @@ function onlyValueOf(object: object): Callable {
 
 const IDENTIFIER = /^[\p{ID_Start}$_][\p{ID_Continue}$\u200c\u200d]*$/u;
 
+// Engines take milliseconds to compile the other.
+const ASCII_IDENTIFIER = /^[A-Za-z$_][\w$]*$/;
+
 /** Names that have been looked at. */
 const variableNames = new BoundedMap<string, boolean>(500);
 
 function isVariableName(name: string): boolean {
   return variableNames.get(name, () => {
-    if (!IDENTIFIER.test(name)) return false;
+    if (!ASCII_IDENTIFIER.test(name) && !IDENTIFIER.test(name)) return false;
     try {
       // Reserved words are for the engine to know.
       evaluate(`(${name})=>{}`);

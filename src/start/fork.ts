@@ -1,3 +1,4 @@
+import { freezingCodec } from "../wire/codec.ts";
 import type { Starter } from "./contract.ts";
 import { snapshotGlobals } from "./globals.ts";
 import { spawn } from "./spawn.ts";
@@ -9,5 +10,6 @@ import { spawn } from "./spawn.ts";
  */
 export const fork: Starter = {
   ...spawn,
+  codec: freezingCodec,
   globals: snapshotGlobals,
 };

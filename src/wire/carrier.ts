@@ -1,7 +1,7 @@
 import { handleOf, sharedMemory } from "../shared/memory.ts";
 import { tagOf } from "./kinds.ts";
 import { Refusal, refusalOf } from "./refusal.ts";
-import type { MemoryRecord, ViewRecord } from "./records.ts";
+import type { FrozenRecord, MemoryRecord, ViewRecord } from "./records.ts";
 
 /** What becomes of values that hold no others, such as buffers. */
 export interface Carrier {
@@ -16,7 +16,7 @@ export interface Carrier {
   record(
     leaf: object,
     copy: (part: unknown) => unknown,
-  ): ViewRecord | MemoryRecord;
+  ): ViewRecord | MemoryRecord | FrozenRecord;
 }
 
 /** Messages between threads, by the structured clone algorithm. */

@@ -1,4 +1,5 @@
 import { type Carrier, processCarrier, threadCarrier } from "./carrier.ts";
+import { packFrozen } from "./frozen.ts";
 import { type PackedError, packError, unpackError } from "./errors.ts";
 import {
   type ListPayload,
@@ -14,6 +15,8 @@ export interface Codec {
   /** Whether what transfer() has marked is moved. */
   readonly moves: boolean;
   pack(value: unknown, what: string): Packed;
+  /** As `pack()`, for what goes to all workers. */
+  packShared(value: unknown, what: string): Packed;
   unpack(packed: Packed): unknown;
   /** `isFresh`: whether a `Float64Array` may be given away. */
   packList(elements: ArrayLike<unknown>, isFresh?: boolean): {
@@ -36,6 +39,7 @@ function createCodec(carrier: Carrier): Codec {
   return {
     moves: carrier.transfers,
     pack: (value, what) => pack(value, what, carrier),
+    packShared: (value, what) => pack(value, what, carrier),
     unpack,
     packList: (elements, isFresh) => packList(elements, isFresh, carrier),
     unpackList,
@@ -52,6 +56,12 @@ export const cloningCodec: Codec = createCodec(threadCarrier);
 /** For workers that are processes, which get bytes. */
 export const serializingCodec: Codec = createCodec(processCarrier);
 
+/** The same, where large buffers are copied as they are written. */
+export const freezingCodec: Codec = {
+  ...serializingCodec,
+  packShared: packFrozen,
+};
+
 // What a codec packs is opaque to everyone else, so that values may stand
 // for themselves.
 function same(value: unknown): never {
@@ -62,6 +72,7 @@ function same(value: unknown): never {
 export const referenceCodec: Codec = {
   moves: false,
   pack: same,
+  packShared: same,
   unpack: same,
   packList: (elements) => ({ payload: same(elements), transfer: [] }),
   unpackList: same,

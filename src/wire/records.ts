@@ -1,4 +1,6 @@
 import { type MemoryHandle, openMemory } from "../shared/memory.ts";
+import { fromFrozen } from "./frozen.ts";
+import type { FrozenHandle } from "../shared/frozen.ts";
 import { restoreShareable, type SharedState } from "../shared/shareable.ts";
 import { addFields, createError, type ErrorRecord } from "./error_record.ts";
 
@@ -15,6 +17,12 @@ export interface MemoryRecord {
   memory: MemoryHandle;
 }
 
+/** A buffer that processes map and copy as they write. */
+export interface FrozenRecord {
+  frozen: number;
+  of: { handle?: FrozenHandle };
+}
+
 /** An object whose state lies elsewhere. */
 export interface ShareableRecord {
   shareable: SharedState;
@@ -25,6 +33,7 @@ export type ValueRecord =
   | ErrorRecord
   | ViewRecord
   | MemoryRecord
+  | FrozenRecord
   | ShareableRecord;
 
 /** Whether the record is that of an error. */
@@ -42,6 +51,7 @@ export function fromRecord(
 ): object {
   if (isErrorRecord(record)) return createError(record);
   if ("memory" in record) return openMemory(record.memory);
+  if ("frozen" in record) return fromFrozen(record);
   if ("shareable" in record) {
     const { kind, parts } = record.shareable;
     return restoreShareable({ kind, parts: parts.map(restored) });

@@ -24,7 +24,9 @@ export async function generate(): Promise<string> {
     external: ["node:*", "bun:*"],
     target: "es2022",
     // A formatter's taste must not make the committed text stale.
-    minifyWhitespace: true,
+    minify: true,
+    // Else a second argument of import() would be dropped.
+    supported: { "import-attributes": true },
     legalComments: "none",
     // The text is put into data: and blob: URLs, where anything else would
     // depend on who encodes it.
