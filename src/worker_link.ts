@@ -68,7 +68,7 @@ export class WorkerLink {
       this.#post([SETUP, {
         ...setup,
         control: control && this.codec.pack(control, "control"),
-        ownerPid: starter.isProcess ? runtime.processId() : 0,
+        ownerPid: starter.isRelayed ? undefined : runtime.processId(),
         nativeModule: starter.isProcess ? nativeModule() : undefined,
         globals: starter.globals?.(),
       }]);

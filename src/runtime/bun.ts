@@ -120,8 +120,8 @@ function startThread(source: string, events: WorkerEvents): WorkerPort {
 }
 
 function startBunProcess(
-  source: string,
-  _options: ProcessOptions,
+  moduleUrl: string,
+  { isRelayed }: ProcessOptions,
   events: WorkerEvents,
 ): WorkerPort {
   const { execPath, env } = scope.process;
@@ -131,7 +131,7 @@ function startBunProcess(
     args: ["--eval", bootScript],
     env: { ...env, BUN_BE_BUN: "1" },
   };
-  return startProcess(command, source, builtin, events);
+  return startProcess(command, moduleUrl, isRelayed, builtin, events);
 }
 
 /** Bun, by its web `Worker`. */

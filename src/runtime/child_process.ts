@@ -1,7 +1,6 @@
 import { within, withResolvers } from "../promises.ts";
 import { bootScript } from "./boot_script.ts";
 import type { WorkerEvents, WorkerPort } from "./contract.ts";
-import { dataUrl } from "./data_url.ts";
 
 // --- types ---
 
@@ -47,6 +46,12 @@ interface Modules {
 
 type Builtin = <T>(name: string) => T;
 
+/** Messages that are bytes already. */
+const asBytes: Modules["node:v8"] = {
+  serialize: (bytes) => bytes as Uint8Array,
+  deserialize: (bytes) => bytes,
+};
+
 /** How long an end waits for what may still come before it, in ms. */
 const LAST_WORDS = 250;
 
@@ -54,20 +59,21 @@ const LAST_WORDS = 250;
 const TAIL = 2000;
 
 /**
- * Starts a process that runs the module text. Each message is one array of
+ * Starts a process that runs the module. Each message is one array of
  * bytes: a value that cannot be serialized then throws here, on each runtime,
  * and never breaks the channel. Its group is its own, so that Ctrl-C reaches
  * it only through its owner.
  */
 export function startProcess(
   { path, args, env }: Command,
-  source: string,
+  moduleUrl: string,
+  isRelayed: boolean,
   builtin: Builtin,
   events: WorkerEvents,
 ): WorkerPort {
   const module = <N extends keyof Modules>(name: N) =>
     builtin<Modules[N]>(name);
-  const { serialize, deserialize } = module("node:v8");
+  const { serialize, deserialize } = isRelayed ? asBytes : module("node:v8");
   const child = module("node:child_process").spawn(path, args, {
     stdio: ["ignore", "inherit", "pipe", "ipc"],
     serialization: "advanced",
@@ -135,7 +141,7 @@ export function startProcess(
 
   const noop = () => {};
   void awaitEnd();
-  child.send(dataUrl(source), noop);
+  child.send(moduleUrl, noop);
   return {
     post: (message) => child.send(serialize(message), noop),
     keepAlive,

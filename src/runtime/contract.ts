@@ -60,6 +60,8 @@ export interface Capabilities {
 export interface ProcessOptions {
   /** The most that its heap may take, in MiB. */
   memoryLimit: number | undefined;
+  /** Whether its messages are handed on as bytes. */
+  isRelayed: boolean;
 }
 
 /** The side that owns the workers. */
@@ -75,11 +77,11 @@ export interface Runtime {
   /** Starts a thread that runs the module text, which must be ASCII. */
   startThread(source: string, events: WorkerEvents): WorkerPort;
   /**
-   * Starts a process that runs the module text. Throws when the program may
+   * Starts a process that runs the module. Throws when the program may
    * not start processes.
    */
   startProcess(
-    source: string,
+    moduleUrl: string,
     options: ProcessOptions,
     events: WorkerEvents,
   ): WorkerPort;
@@ -113,7 +115,7 @@ export interface WorkerRuntime {
   /** Waits until what was posted has left, if it has not. */
   drained(): Promise<void> | undefined;
   /** Has a process end when the process that owns it has ended. */
-  endWithOwner?(ownerPid: number): void;
+  endWithOwner?(ownerPid: number | undefined): void;
   /** Calls `handler` when user code ends the worker, before it ends. */
   onExit(handler: (exitCode: number) => void): void;
   /** Calls `handler` for errors and rejections that nobody caught. */

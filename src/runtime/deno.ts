@@ -220,8 +220,8 @@ function configFlags(): string[] {
 }
 
 function startDenoProcess(
-  source: string,
-  { memoryLimit }: ProcessOptions,
+  moduleUrl: string,
+  { memoryLimit, isRelayed }: ProcessOptions,
   events: WorkerEvents,
 ): WorkerPort {
   const { Deno } = scope;
@@ -258,7 +258,8 @@ function startDenoProcess(
       ],
       env: isGranted("env") ? Deno.env.toObject() : {},
     },
-    source,
+    moduleUrl,
+    isRelayed,
     builtin,
     events,
   );

@@ -149,8 +149,8 @@ function processFlags(): string[] {
 }
 
 function startNodeProcess(
-  source: string,
-  { memoryLimit }: ProcessOptions,
+  moduleUrl: string,
+  { memoryLimit, isRelayed }: ProcessOptions,
   events: WorkerEvents,
 ): WorkerPort {
   const { execPath, env } = scope.process;
@@ -160,7 +160,7 @@ function startNodeProcess(
   }
   args.push("--input-type=commonjs", "--eval", bootScript);
   const command = { path: execPath, args, env: { ...env } };
-  return startProcess(command, source, builtin, events);
+  return startProcess(command, moduleUrl, isRelayed, builtin, events);
 }
 
 function typescriptLoader(forProcess: boolean): string | undefined {

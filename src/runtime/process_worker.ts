@@ -42,6 +42,7 @@ function createProcessWorker(
   base: WorkerRuntime,
 ): WorkerRuntime {
   const { serialize, deserialize } = base.builtin<V8>("node:v8");
+  const parentPid = scope.process!.ppid;
   let unsent = 0;
   let waiting: (() => void)[] = [];
 
@@ -68,7 +69,7 @@ function createProcessWorker(
       channel.send(bytes, onSent);
     },
     drained,
-    endWithOwner(ownerPid) {
+    endWithOwner(ownerPid = parentPid) {
       const native = loadNative();
       if (!("reason" in native)) native.dieWithParent();
       // That takes effect even in a loop that never yields. What follows is

@@ -1,7 +1,152 @@
-import type { Starter } from "./contract.ts";
+import { within, withResolvers } from "../promises.ts";
+import type {
+  WorkerEnd,
+  WorkerEvents,
+  WorkerPort,
+} from "../runtime/contract.ts";
+import { dataUrl } from "../runtime/data_url.ts";
+import { runtime } from "../runtime/detect.ts";
+import { nativeModule } from "../runtime/native.ts";
+import { SERVE } from "../wire/messages.ts";
+import {
+  FROM,
+  type FromServer,
+  KILL,
+  RELEASE,
+  TAKE,
+  TO,
+  type ToServer,
+} from "../wire/server_messages.ts";
+import { workerSource } from "../worker/source.ts";
+import type { Starter, StartSetup } from "./contract.ts";
 import { spawn } from "./spawn.ts";
 
-/** Workers that are processes from a server that keeps some ready. */
+interface V8 {
+  serialize(value: unknown): Uint8Array;
+  deserialize(bytes: Uint8Array): unknown;
+}
+
+/** What a worker of the server hears. */
+interface Listener {
+  onMessage(bytes: Uint8Array): void;
+  onGone(end: WorkerEnd | undefined): void;
+}
+
+/** The process that starts workers ahead of need, as its program sees it. */
+class ForkServer {
+  readonly #port: WorkerPort;
+  readonly #workers = new Map<number, Listener>();
+  /** Workers that keep the program alive. */
+  readonly #keeping = new Set<number>();
+  #nextId = 0;
+  #isOpen = true;
+
+  constructor() {
+    this.#port = runtime.startProcess(
+      dataUrl(workerSource),
+      { memoryLimit: undefined, isRelayed: false },
+      {
+        onMessage: (message) => this.#receive(message as FromServer),
+        onEnd: (end) => this.#end(end),
+      },
+    );
+    this.#port.post([SERVE, {
+      moduleUrl: dataUrl(workerSource),
+      ownerPid: runtime.processId(),
+      nativeModule: nativeModule(),
+    }], []);
+  }
+
+  /** Whether it can start workers. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  start(events: WorkerEvents, setup: StartSetup): WorkerPort {
+    const { serialize, deserialize } = runtime.builtin<V8>("node:v8");
+    const { preload, typescriptLoader, memoryLimit } = setup;
+    const id = this.#nextId++;
+    const gone = withResolvers<void>();
+    let open = true;
+    this.#workers.set(id, {
+      onMessage: (bytes) => open && events.onMessage(deserialize(bytes)),
+      onGone: (end) => {
+        gone.resolve();
+        this.#keep(id, false);
+        if (!open) return;
+        open = false;
+        events.onEnd(end ?? {});
+      },
+    });
+    this.#keep(id, true);
+    this.#send([TAKE, id, {
+      preload,
+      typescriptLoader,
+      memoryLimit,
+      nativeModule: nativeModule(),
+    }]);
+
+    const leave = async (message: ToServer) => {
+      open = false;
+      this.#keep(id, true);
+      if (this.#workers.has(id)) this.#send(message);
+      await gone.promise;
+    };
+    return {
+      post: (message) => this.#send([TO, id, serialize(message)]),
+      keepAlive: (on) => this.#keep(id, on && this.#workers.has(id)),
+      terminate: () => leave([KILL, id]),
+      isGoneAfter: () => Promise.resolve(true),
+      async waitForEnd(grace) {
+        const left = leave([RELEASE, id, grace]);
+        await within(left, grace * 2);
+      },
+    };
+  }
+
+  #send(message: ToServer): void {
+    this.#port.post(message, []);
+  }
+
+  #keep(id: number, on: boolean): void {
+    if (on) this.#keeping.add(id);
+    else this.#keeping.delete(id);
+    this.#port.keepAlive(this.#keeping.size > 0);
+  }
+
+  #receive(message: FromServer): void {
+    const [kind, id] = message;
+    const worker = this.#workers.get(id);
+    if (kind === FROM) {
+      worker?.onMessage(message[2]);
+    } else {
+      this.#workers.delete(id);
+      worker?.onGone(message[2]);
+    }
+  }
+
+  /** Its workers end with it. */
+  #end(end: WorkerEnd): void {
+    this.#isOpen = false;
+    const workers = [...this.#workers.values()];
+    this.#workers.clear();
+    const error = end.error ?? new Error("its server ended");
+    for (const worker of workers) worker.onGone({ ...end, error });
+  }
+}
+
+let server: ForkServer | undefined;
+
+/**
+ * Workers that are processes from a server, which is started once and keeps
+ * some ready: a worker then takes a few ms, also in a program that is large
+ * or busy.
+ */
 export const forkserver: Starter = {
   ...spawn,
+  isRelayed: true,
+  start(events, setup) {
+    if (!server?.isOpen) server = new ForkServer();
+    return server.start(events, setup);
+  },
 };

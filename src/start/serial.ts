@@ -93,6 +93,7 @@ function start(events: WorkerEvents): WorkerPort {
 export const serial: Starter = {
   codec: referenceCodec,
   inThread: true,
+  isRelayed: false,
   isProcess: false,
   // A task that is late has ended, or waits for something.
   stopsBusyWorkers: true,

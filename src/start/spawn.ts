@@ -1,4 +1,5 @@
 import { runtime } from "../runtime/detect.ts";
+import { dataUrl } from "../runtime/data_url.ts";
 import { sharedMemory } from "../shared/memory.ts";
 import { serializingCodec } from "../wire/codec.ts";
 import { type ControlBlock, createSharedControl } from "../wire/control.ts";
@@ -14,8 +15,13 @@ export function createProcessControl(): ControlBlock | undefined {
 export const spawn: Starter = {
   codec: serializingCodec,
   inThread: false,
+  isRelayed: false,
   isProcess: true,
   stopsBusyWorkers: true,
   createControl: createProcessControl,
-  start: (events, setup) => runtime.startProcess(workerSource, setup, events),
+  start: (events, setup) =>
+    runtime.startProcess(dataUrl(workerSource), {
+      memoryLimit: setup.memoryLimit,
+      isRelayed: false,
+    }, events),
 };

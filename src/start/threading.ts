@@ -8,6 +8,7 @@ import type { Starter } from "./contract.ts";
 export const threading: Starter = {
   codec: cloningCodec,
   inThread: false,
+  isRelayed: false,
   isProcess: false,
   stopsBusyWorkers: runtime.capabilities.stopsBusyThreads,
   createControl,

@@ -55,12 +55,27 @@ export interface WorkerSetup {
 export interface SentSetup extends Omit<WorkerSetup, "control"> {
   /** None where the worker's memory is its own. */
   control: Packed | undefined;
-  /** The process that has started it. */
-  ownerPid: number;
+  /** The process that has started it, if not a server. */
+  ownerPid: number | undefined;
   /** The binding by which a process opens shared memory. */
   nativeModule: string | undefined;
   /** What the program has put on `globalThis`. */
   globals: ProgramGlobals | undefined;
+}
+
+/** What a process can do before it is a worker. */
+export interface PreparedSetup {
+  preload: WorkerSetup["preload"];
+  typescriptLoader: string | undefined;
+  nativeModule: string | undefined;
+}
+
+/** What a fork server must know. */
+export interface ServerSetup {
+  /** The module that its processes run. */
+  moduleUrl: string;
+  ownerPid: number;
+  nativeModule: string | undefined;
 }
 
 /** What a program has put on `globalThis`. */
@@ -93,6 +108,8 @@ export const FORGET = 2;
 export const CHUNK = 3;
 export const STOP = 4;
 export const SKIP = 5;
+export const PREPARE = 6;
+export const SERVE = 7;
 
 /** A message to a worker. */
 export type ToWorker =
@@ -107,6 +124,10 @@ export type ToWorker =
     elements: ListPayload,
   ]
   | [typeof STOP]
+  /** Get ready to become a worker. */
+  | [typeof PREPARE, PreparedSetup]
+  /** Become a fork server. */
+  | [typeof SERVE, ServerSetup]
   /** Leave what has not begun: where no control words tell it. */
   | [typeof SKIP, sequence: number];
 

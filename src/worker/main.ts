@@ -13,7 +13,11 @@ import { packError } from "../wire/errors.ts";
 import {
   EXITING,
   type FromWorker,
+  PREPARE,
+  type PreparedSetup,
   type SentSetup,
+  SERVE,
+  type ServerSetup,
   SETUP,
   STRAY,
   type ToWorker,
@@ -33,9 +37,12 @@ import { installGlobals } from "./globals.ts";
 import { Modules } from "./modules.ts";
 import { pinWorker } from "./pin.ts";
 import { Runner } from "./runner.ts";
+import { Server } from "./server.ts";
+import type { ToServer } from "../wire/server_messages.ts";
 
 const host = processWorker(workerRuntime) ?? workerRuntime;
 const codec = host.isProcess ? serializingCodec : cloningCodec;
+let finder: Modules | undefined;
 let runner: Runner | undefined;
 
 function post(message: FromWorker, transfer: ArrayBuffer[] = []): void {
@@ -50,6 +57,31 @@ host.onExit((exitCode) => {
 });
 host.onStrayError((error) => post([STRAY, packError(error)]));
 
+/** Takes its place among processes. */
+function become(
+  nativeModule: string | undefined,
+  ownerPid: number | undefined,
+): void {
+  if (nativeModule !== undefined) useNativeModule(nativeModule);
+  host.endWithOwner?.(ownerPid);
+}
+
+/** Does ahead of need what does not depend on the pool. */
+function prepare(setup: PreparedSetup): void {
+  become(setup.nativeModule, undefined);
+  const modules = finder = new Modules(host, setup.typescriptLoader);
+  for (const { specifier, base } of setup.preload) {
+    // Should it fail, the worker will say so.
+    modules.preload(specifier, base).catch(() => {});
+  }
+}
+
+function serve({ moduleUrl, nativeModule, ownerPid }: ServerSetup): void {
+  become(nativeModule, ownerPid);
+  const server = new Server(host, moduleUrl);
+  receive = (message) => server.receive(message as ToServer);
+}
+
 function start(message: SentSetup): Runner {
   const {
     control: packedControl,
@@ -58,9 +90,9 @@ function start(message: SentSetup): Runner {
     ownerPid,
     ...setup
   } = message;
-  if (nativeModule !== undefined) useNativeModule(nativeModule);
-  host.endWithOwner?.(ownerPid);
-  const finder = new Modules(host, setup.workerId, setup.typescriptLoader);
+  if (!finder) become(nativeModule, ownerPid);
+  finder ??= new Modules(host, setup.typescriptLoader);
+  finder.setWorkerId(setup.workerId);
   if (globals) installGlobals(globals, codec, finder);
   const control = packedControl
     ? codec.unpack(packedControl) as ControlBlock
@@ -83,15 +115,23 @@ function start(message: SentSetup): Runner {
   });
 }
 
-host.onMessage((message) => {
+let receive = (message: unknown): void => {
   const received = message as ToWorker;
-  if (received[0] !== SETUP) {
-    runner?.receive(received);
-    return;
+  switch (received[0]) {
+    case PREPARE:
+      return prepare(received[1]);
+    case SERVE:
+      return serve(received[1]);
+    case SETUP:
+      try {
+        runner = start(received[1]);
+      } catch (error) {
+        post([UNSTARTABLE, packError(error)]);
+      }
+      return;
+    default:
+      runner?.receive(received);
   }
-  try {
-    runner = start(received[1]);
-  } catch (error) {
-    post([UNSTARTABLE, packError(error)]);
-  }
-});
+};
+
+host.onMessage((message) => receive(message));

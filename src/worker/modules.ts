@@ -1,7 +1,7 @@
 import type { WorkerRuntime } from "../runtime/contract.ts";
 import { exportOf } from "./exports.ts";
 import type { FunctionFinder } from "./find_function.ts";
-import { enterWorker } from "./scope.ts";
+import { enterWorker, type WorkerScope } from "./scope.ts";
 
 // deno-lint-ignore ban-types
 type Callable = Function;
@@ -22,12 +22,12 @@ export class Modules implements FunctionFinder {
   #context: AsyncContext | undefined;
   #tasks = new Map<string, { name: string; task: Callable }>();
   #waiting = new Map<string, () => void>();
+  readonly #scope: WorkerScope;
   #inertCall: Promise<void>;
   #noteInertCall: () => void;
 
   constructor(
     runtime: WorkerRuntime,
-    workerId: number,
     typescriptLoader: string | undefined,
   ) {
     this.#runtime = runtime;
@@ -35,8 +35,8 @@ export class Modules implements FunctionFinder {
     let note: () => void;
     this.#inertCall = new Promise((resolve) => note = resolve);
     this.#noteInertCall = note!;
-    enterWorker({
-      workerId,
+    this.#scope = {
+      workerId: -1,
       typescriptLoader,
       register: (url, ordinal, name, task) => {
         const key = `${url}#${ordinal}`;
@@ -46,7 +46,13 @@ export class Modules implements FunctionFinder {
       // Without modules imported for functions, only tasks run here.
       isInTask: () => !this.#context || this.#context.getStore() === true,
       noteInertCall: () => this.#noteInertCall(),
-    });
+    };
+    enterWorker(this.#scope);
+  }
+
+  /** The worker gets its ID. */
+  setWorkerId(workerId: number): void {
+    this.#scope.workerId = workerId;
   }
 
   /** Runs code of a task, so that pools made by it are known as its own. */
