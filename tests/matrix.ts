@@ -3,10 +3,12 @@
 //   tsx tests/matrix.ts [runtime ...] [part of a file's name ...]
 //   tsx tests/matrix.ts deno map      map tests, on Deno only
 //   tsx tests/matrix.ts spawn map     map tests, with workers that are spawned
+//   tsx tests/matrix.ts --all         each runtime with each start method
 //
 // Runtimes: node (the machine's own), newest-node, deno, bun. Start methods:
 // threading, fork, spawn, forkserver; with others than threading, the files
-// whose pool comes from support/pool.ts are run once more. Each file runs
+// whose pool comes from support/pool.ts are run once more. Told nothing, it
+// takes threading and one other on each runtime. Each file runs
 // in a process of its own, so that one that crashes costs only itself. Its
 // output is shown if a test in it fails.
 import { type ChildProcess, spawn } from "node:child_process";
@@ -38,6 +40,14 @@ const FILE_TIMEOUT = 300_000;
 const FILES_AT_ONCE = Number(process.env["POLYPOOL_MATRIX_JOBS"] ?? 2);
 
 const METHODS = ["threading", "fork", "spawn", "forkserver"];
+
+/** What each runtime is tested with beside threads, unless told otherwise. */
+const DEFAULT_METHODS: Record<string, string> = {
+  "node": "spawn",
+  "newest-node": "fork",
+  "deno": "forkserver",
+  "bun": "spawn",
+};
 
 const isWindows = process.platform === "win32";
 
@@ -231,9 +241,10 @@ function takesStartMethod(file: string): boolean {
 async function main(): Promise<void> {
   const args = process.argv.slice(2);
   const names = args.filter((arg) => arg in runtimes);
+  const isAll = args.includes("--all");
   const methods = args.filter((arg) => METHODS.includes(arg));
   const filters = args.filter((arg) =>
-    !(arg in runtimes || METHODS.includes(arg))
+    !(arg in runtimes || METHODS.includes(arg) || arg === "--all")
   );
   const files = readdirSync(join(root, "tests"))
     .filter((name) => name.endsWith("_test.ts"))
@@ -243,13 +254,19 @@ async function main(): Promise<void> {
     .sort();
   const wanted = names.length > 0 ? names : Object.keys(runtimes);
 
+  const isDefault = methods.length === 0 && names.length === 0 && !isAll;
   const rows: Record<string, Record<string, string | number>> = {};
   const total = { passed: 0, failed: 0, skipped: 0 };
   const skips: string[] = [];
   const failures: string[] = [];
-  const pairs = wanted.flatMap((name) =>
-    (methods.length > 0 ? methods : METHODS).map((method) => [name, method])
-  ) as [string, string][];
+  const pairs = wanted.flatMap((name) => {
+    const chosen = !isDefault
+      ? METHODS.filter((method) =>
+        methods.length === 0 || methods.includes(method)
+      )
+      : ["threading", DEFAULT_METHODS[name]!];
+    return chosen.map((method) => [name, method] as [string, string]);
+  });
   for (const [name, method] of pairs) {
     const start = performance.now();
     const row = { passed: 0, failed: 0, skipped: 0 };
@@ -285,6 +302,9 @@ async function main(): Promise<void> {
 
   if (skips.length > 0) console.log(`\nSkipped:\n  ${skips.join("\n  ")}`);
   if (failures.length > 0) console.log(`\nFailed:\n  ${failures.join("\n  ")}`);
+  if (isDefault) {
+    console.log("\nNot all start methods were run on each runtime: use --all");
+  }
   console.log();
   console.table(rows);
   console.log(
