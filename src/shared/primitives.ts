@@ -5,5 +5,7 @@
  * @module
  */
 
+import "../managed/list.ts";
+import "../managed/map.ts";
 import "./lock.ts";
 import "./rlock.ts";

@@ -86,6 +86,15 @@ export interface ChunkMode {
   timesItself: boolean;
 }
 
+/** A method of a managed object that a worker calls, see managed/. */
+export interface ManagedCall {
+  /** Whose. */
+  id: string;
+  kind: string;
+  method: string;
+  args: Packed;
+}
+
 // Owner to worker.
 export const SETUP = 0;
 export const DEFINE = 1;
@@ -93,6 +102,7 @@ export const FORGET = 2;
 export const CHUNK = 3;
 export const STOP = 4;
 export const SKIP = 5;
+export const MANAGED_REPLY = 6;
 
 /** A message to a worker. */
 export type ToWorker =
@@ -108,7 +118,13 @@ export type ToWorker =
   ]
   | [typeof STOP]
   /** Leave what has not begun: where no control words tell it. */
-  | [typeof SKIP, sequence: number];
+  | [typeof SKIP, sequence: number]
+  /** What a method of a managed object gave. */
+  | [
+    typeof MANAGED_REPLY,
+    requestId: number,
+    { result: Packed } | { error: PackedError },
+  ];
 
 // Worker to owner.
 export const READY = 0;
@@ -122,6 +138,7 @@ export const UNSTARTABLE = 7;
 export const AT = 8;
 export const PHASE = 9;
 export const COUNTED = 10;
+export const MANAGED = 11;
 
 /** One failed task of an isolated chunk. */
 export type Failure = [taskIndex: number, PackedError];
@@ -174,6 +191,8 @@ export type FromWorker =
   | [typeof PHASE, phase: number]
   /** What the worker has counted: where no control words tell it. */
   | [typeof COUNTED, counters: readonly number[]]
+  /** Asks the owner to call a method of a managed object. */
+  | [typeof MANAGED, requestId: number, ManagedCall]
   /** User code ends the worker. */
   | [typeof EXITING, exitCode: number]
   /** An error that nobody caught. */

@@ -1,5 +1,9 @@
 import { type MemoryHandle, openMemory } from "../shared/memory.ts";
-import { restoreShareable, type SharedState } from "../shared/shareable.ts";
+import {
+  restoreShareable,
+  type Shareable,
+  type SharedState,
+} from "../shared/shareable.ts";
 import { addFields, createError, type ErrorRecord } from "./error_record.ts";
 
 /** A view on a buffer, where the channel would lose which part it shows. */
@@ -18,6 +22,24 @@ export interface MemoryRecord {
 /** An object whose state lies elsewhere. */
 export interface ShareableRecord {
   shareable: SharedState;
+}
+
+// Whoever keeps what is packed, to send it once more, keeps the object.
+const originals = new WeakMap<ShareableRecord, Shareable>();
+
+/** The record of such an object. */
+export function recordShareable(
+  original: Shareable,
+  shareable: SharedState,
+): ShareableRecord {
+  const record = { shareable };
+  originals.set(record, original);
+  return record;
+}
+
+/** The object that a record was made of here. */
+export function originalOf(record: ValueRecord): Shareable | undefined {
+  return originals.get(record as ShareableRecord);
 }
 
 /** What stands for a value that the channel would not carry faithfully. */

@@ -8,11 +8,13 @@
 
 import "../shared/primitives.ts";
 import { workerRuntime } from "../runtime/detect.ts";
+import { askOwnerBy } from "../managed/realm.ts";
 import { trackHeld } from "../shared/held.ts";
 import { packError } from "../wire/errors.ts";
 import {
   EXITING,
   type FromWorker,
+  MANAGED_REPLY,
   type SentSetup,
   SETUP,
   STRAY,
@@ -30,6 +32,7 @@ import { useNativeModule } from "../runtime/native.ts";
 import { processWorker } from "../runtime/process_worker.ts";
 import { Announcer } from "./announcer.ts";
 import { installGlobals } from "./globals.ts";
+import { ManagedRequests } from "./managed_requests.ts";
 import { Modules } from "./modules.ts";
 import { pinWorker } from "./pin.ts";
 import { Runner } from "./runner.ts";
@@ -41,6 +44,9 @@ let runner: Runner | undefined;
 function post(message: FromWorker, transfer: ArrayBuffer[] = []): void {
   host.post(message, transfer);
 }
+
+const requests = new ManagedRequests(post, codec);
+askOwnerBy(requests.ask);
 
 host.onExit((exitCode) => {
   if (runner?.isStopping) return;
@@ -85,6 +91,7 @@ function start(message: SentSetup): Runner {
 
 host.onMessage((message) => {
   const received = message as ToWorker;
+  if (received[0] === MANAGED_REPLY) return requests.settle(received);
   if (received[0] !== SETUP) {
     runner?.receive(received);
     return;
