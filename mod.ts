@@ -31,7 +31,7 @@ export {
   WorkerDiedError,
 } from "./src/errors.ts";
 export { ManagedList } from "./src/managed/list.ts";
-export { type ManagedKey, ManagedMap } from "./src/managed/map.ts";
+export { ManagedMap } from "./src/managed/map.ts";
 export type { WorkerPoolInsights } from "./src/insights/insights.ts";
 export {
   type AnyFunction,

@@ -495,20 +495,18 @@ test("A task that times out while it waits for a managed object harms nobody", a
 });
 
 test("A managed object lives as long as a worker that was sent it", async () => {
-  await using pool = new WorkerPool({ nJobs: 1, useWorkerState: true });
-  await pool.apply(
-    (state, list: unknown) => void Object.assign(state, { list }),
-    [new ManagedList([1])],
+  const { stdout, stderr } = await runProgram(
+    new URL("./fixtures/life/managed_lifetime.ts", import.meta.url),
+    {
+      args: [startMethod],
+      nodeArgs: ["--expose-gc"],
+      permissions: ["-A", "--v8-flags=--expose-gc"],
+    },
   );
-  // Garbage enough for a collection.
-  for (let i = 0; i < 50; i++) {
-    new Array(1e5).fill(i).map((x) => [x]);
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-  const length = await pool.apply((state) =>
-    (state as { list: ManagedList<number> }).list.push(2)
+  assertEquals(
+    [stderr, ...stdout.trim().split("\n")],
+    ["", "[true,true,false]", "2", "[false,false,false]"],
   );
-  assertEquals(length, 2);
 });
 
 test('Managed objects work with start method "serial"', async () => {

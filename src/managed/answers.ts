@@ -75,6 +75,10 @@ export class ManagedAnswers {
   #refuse(requestId: number, error: unknown): void {
     if (!this.#isOpen) return;
     const packed = this.#codec.packError(error);
-    this.#post([MANAGED_REPLY, requestId, { error: packed }]);
+    try {
+      this.#post([MANAGED_REPLY, requestId, { error: packed }]);
+    } catch {
+      // The worker is gone, which will be heard of.
+    }
   }
 }

@@ -10,16 +10,7 @@ import { copy, defineManaged, type Operations, Subject } from "./subject.ts";
 
 const KIND = "ManagedMap";
 
-/** What may be a key: what is equal to itself wherever it is sent. */
-export type ManagedKey =
-  | string
-  | number
-  | bigint
-  | boolean
-  | null
-  | undefined;
-
-const operations: Operations<Map<ManagedKey, unknown>> = {
+const operations: Operations<Map<unknown, unknown>> = {
   get: (map, [key]) => map.get(key),
   set: (map, [key, value]) => void map.set(key, value),
   has: (map, [key]) => map.has(key),
@@ -77,7 +68,7 @@ function checkKey(action: string, key: unknown): void {
  * to which it was sent lives. One that a worker makes is for this worker and
  * its own workers.
  *
- * @typeParam K The type of the keys.
+ * @typeParam K The type of the keys, which are primitives.
  * @typeParam V The type of the values, which can be sent to workers.
  *
  * @example Usage
@@ -93,12 +84,12 @@ function checkKey(action: string, key: unknown): void {
  * assertEquals(await counts.get("be"), 2);
  * ```
  */
-export class ManagedMap<K extends ManagedKey, V> implements Shareable {
+export class ManagedMap<K, V> implements Shareable {
   static {
     defineManaged(this as never, KIND);
   }
 
-  readonly #subject: Subject<Map<ManagedKey, unknown>>;
+  readonly #subject: Subject<Map<unknown, unknown>>;
 
   /**
    * Makes a map.
@@ -338,10 +329,10 @@ export class ManagedMap<K extends ManagedKey, V> implements Shareable {
   }
 }
 
-function createMap(entries: unknown): Map<ManagedKey, unknown> {
+function createMap(entries: unknown): Map<unknown, unknown> {
   const action = `make a ${KIND}`;
   checkValues(action, "entries", entries);
-  const map = new Map<ManagedKey, unknown>();
+  const map = new Map<unknown, unknown>();
   for (const entry of entries as Iterable<unknown> ?? []) {
     if (typeof entry !== "object" || entry === null) {
       throw new TypeError(
@@ -350,7 +341,7 @@ function createMap(entries: unknown): Map<ManagedKey, unknown> {
     }
     const [key, value] = [(entry as unknown[])[0], (entry as unknown[])[1]];
     checkKey("make", key);
-    map.set(key as ManagedKey, copy(value, `a value of a ${KIND}`));
+    map.set(key, copy(value, `a value of a ${KIND}`));
   }
   return map;
 }
