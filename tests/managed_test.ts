@@ -406,7 +406,8 @@ test("workerInit, workerExit and closures can use managed objects", async () => 
   const told = await list.slice();
   assertEquals(told.filter((what) => what === "init").length, told.length / 2);
   assertEquals(told.at(-1), "exit");
-  assertEquals(pool.getExitResults().at(-1), told.length);
+  const lengths = pool.getExitResults() as number[];
+  assertEquals(Math.max(...lengths), told.length);
   assertEquals(await events.get("task"), 3);
 });
 
@@ -499,7 +500,6 @@ test("A managed object lives as long as a worker that was sent it", async () => 
     new URL("./fixtures/life/managed_lifetime.ts", import.meta.url),
     {
       args: [startMethod],
-      nodeArgs: ["--expose-gc"],
       permissions: ["-A", "--v8-flags=--expose-gc"],
     },
   );
