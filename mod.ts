@@ -32,6 +32,8 @@ export {
   type TimeoutStage,
   WorkerDiedError,
 } from "./src/errors.ts";
+export { ManagedList } from "./src/managed/list.ts";
+export { ManagedMap } from "./src/managed/map.ts";
 export type { WorkerPoolInsights } from "./src/insights/insights.ts";
 export {
   type AnyFunction,

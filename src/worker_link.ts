@@ -1,6 +1,7 @@
 import type { FunctionHandle } from "./functions/registry.ts";
 import type { WorkerEnd, WorkerPort } from "./runtime/contract.ts";
 import { runtime } from "./runtime/detect.ts";
+import { ManagedAnswers } from "./managed/answers.ts";
 import { nativeModule } from "./runtime/native.ts";
 import { abandonHeld } from "./shared/held.ts";
 import type { Starter, StartSetup } from "./start/contract.ts";
@@ -20,6 +21,7 @@ import {
   DEFINE,
   FORGET,
   type FromWorker,
+  MANAGED,
   SETUP,
   SKIP,
   STOP,
@@ -43,6 +45,7 @@ export class WorkerLink {
   readonly codec: Codec;
   readonly #port: WorkerPort;
   readonly #workerId: number;
+  readonly #managed: ManagedAnswers;
   /** Functions that the worker knows, by ID. */
   readonly #known = new Set<number>();
 
@@ -54,23 +57,35 @@ export class WorkerLink {
   ) {
     this.codec = starter.codec;
     this.#workerId = setup.workerId;
+    this.#managed = new ManagedAnswers(
+      this.codec,
+      (reply) => this.#post(reply),
+    );
     const control = starter.createControl();
     this.sharesControl = control !== undefined;
     this.control = control ?? createControl();
     this.#port = starter.start({
-      onMessage: (message) => events.onMessage(message as FromWorker),
+      onMessage: (message) => {
+        const received = message as FromWorker;
+        if (received[0] === MANAGED) this.#managed.answer(received);
+        else events.onMessage(received);
+      },
       onEnd: (end) => {
+        this.#managed.end();
         this.#abandonHeld();
         events.onEnd(end);
       },
     }, setup);
+    this.#managed.keep(setup.sharedObjects?.packed);
+    const globals = starter.globals?.();
+    this.#managed.keep(globals?.values);
     try {
       this.#post([SETUP, {
         ...setup,
         control: control && this.codec.pack(control, "control"),
         ownerPid: starter.isRelayed ? undefined : runtime.processId(),
         nativeModule: starter.isProcess ? nativeModule() : undefined,
-        globals: starter.globals?.(),
+        globals,
       }]);
     } catch {
       this.#port.terminate();
@@ -85,6 +100,7 @@ export class WorkerLink {
     const { handle, elements, mode } = chunk;
     const { payload, transfer } = this.codec.packList(elements);
     this.#define(handle);
+    this.#managed.keep(payload);
     offer(this.control, sequence);
     // It counts as begun, as nobody could take it back.
     if (!this.sharesControl) begin(this.control, sequence);
@@ -114,6 +130,7 @@ export class WorkerLink {
 
   /** Stops the worker at once. */
   terminate(): Promise<void> {
+    this.#managed.end();
     return this.#port.terminate().finally(() => this.#abandonHeld());
   }
 
@@ -124,6 +141,7 @@ export class WorkerLink {
 
   /** Waits at most `grace` ms until a worker ends that was told to. */
   waitForEnd(grace: number): Promise<void> {
+    this.#managed.end();
     return this.#port.waitForEnd(grace).finally(() => this.#abandonHeld());
   }
 
@@ -135,6 +153,7 @@ export class WorkerLink {
   #define(handle: FunctionHandle): void {
     if (this.#known.has(handle.id)) return;
     const { definition } = handle;
+    if ("closure" in definition) this.#managed.keep(definition.closure);
     try {
       this.#post([DEFINE, handle.id, definition]);
     } catch {

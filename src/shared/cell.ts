@@ -2,7 +2,11 @@ import { keyOf } from "./held.ts";
 import { allocate, wasOpened } from "./memory.ts";
 import { type Realm, realm } from "./realm.ts";
 import { readHandle } from "./segment.ts";
-import { registerShareable, type SharedState } from "./shareable.ts";
+import {
+  brandShareable,
+  registerShareable,
+  type SharedState,
+} from "./shareable.ts";
 
 // The words that all primitives begin with.
 const ID = 0;
@@ -131,16 +135,7 @@ export function definePrimitive(
   primitiveClass: PrimitiveClass,
   kind: string,
 ): void {
-  const brand = Symbol.for(`polypool.${kind}`);
-  Object.defineProperty(primitiveClass.prototype, brand, { value: true });
-  Object.defineProperty(primitiveClass, Symbol.hasInstance, {
-    value(this: unknown, value: unknown): boolean {
-      // Subclasses inherit this method, but are told by their prototype.
-      return this === primitiveClass
-        ? typeof value === "object" && value !== null && brand in value
-        : Function.prototype[Symbol.hasInstance].call(this as never, value);
-    },
-  });
+  brandShareable(primitiveClass, kind);
   registerShareable(kind, (parts) => {
     const words = parts[0] as Int32Array;
     // Before anybody here waits: others can be woken from here from now on.

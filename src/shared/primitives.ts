@@ -5,6 +5,8 @@
  * @module
  */
 
+import "../managed/list.ts";
+import "../managed/map.ts";
 import "./barrier.ts";
 import "./condition.ts";
 import "./event.ts";

@@ -36,6 +36,26 @@ export function restoreShareable({ kind, parts }: SharedState): object {
   return restorers.get(kind)!(parts);
 }
 
+/**
+ * Lets `instanceof` hold for the objects of another copy of this library, such
+ * as those that a worker's program makes of what it receives.
+ */
+export function brandShareable(
+  shareableClass: { readonly prototype: object },
+  kind: string,
+): void {
+  const brand = Symbol.for(`polypool.${kind}`);
+  Object.defineProperty(shareableClass.prototype, brand, { value: true });
+  Object.defineProperty(shareableClass, Symbol.hasInstance, {
+    value(this: unknown, value: unknown): boolean {
+      // Subclasses inherit this method, but are told by their prototype.
+      return this === shareableClass
+        ? typeof value === "object" && value !== null && brand in value
+        : Function.prototype[Symbol.hasInstance].call(this as never, value);
+    },
+  });
+}
+
 /** Whether the object can be sent and stays the same. */
 export function isShareable(value: object): value is Shareable {
   return SHARED_STATE in value;

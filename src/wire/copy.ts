@@ -7,7 +7,7 @@ import {
 import { type Carrier, threadCarrier } from "./carrier.ts";
 import { isError, kindOf, tagOf } from "./kinds.ts";
 import { holdsPrimitives } from "./plain.ts";
-import type { ValueRecord } from "./records.ts";
+import { recordShareable, type ValueRecord } from "./records.ts";
 import { type Shareable, SHARED_STATE } from "../shared/shareable.ts";
 import {
   formatProperty,
@@ -179,7 +179,10 @@ export class Copier {
   #copyShareable(shareable: Shareable): object {
     const { kind, parts } = shareable[SHARED_STATE]();
     const copies = parts.map((part) => this.copy(part));
-    return this.#note(shareable, { shareable: { kind, parts: copies } });
+    return this.#note(
+      shareable,
+      recordShareable(shareable, { kind, parts: copies }),
+    );
   }
 
   #note(value: object, record: ValueRecord): ValueRecord {

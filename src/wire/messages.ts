@@ -101,6 +101,15 @@ export interface ChunkMode {
   timesItself: boolean;
 }
 
+/** A method of a managed object that a worker calls, see managed/. */
+export interface ManagedCall {
+  /** Whose. */
+  id: string;
+  kind: string;
+  method: string;
+  args: Packed;
+}
+
 // Owner to worker.
 export const SETUP = 0;
 export const DEFINE = 1;
@@ -110,6 +119,7 @@ export const STOP = 4;
 export const SKIP = 5;
 export const PREPARE = 6;
 export const SERVE = 7;
+export const MANAGED_REPLY = 8;
 
 /** A message to a worker. */
 export type ToWorker =
@@ -129,7 +139,13 @@ export type ToWorker =
   /** Become a fork server. */
   | [typeof SERVE, ServerSetup]
   /** Leave what has not begun: where no control words tell it. */
-  | [typeof SKIP, sequence: number];
+  | [typeof SKIP, sequence: number]
+  /** What a method of a managed object gave. */
+  | [
+    typeof MANAGED_REPLY,
+    requestId: number,
+    { result: Packed } | { error: PackedError },
+  ];
 
 // Worker to owner.
 export const READY = 0;
@@ -143,6 +159,7 @@ export const UNSTARTABLE = 7;
 export const AT = 8;
 export const PHASE = 9;
 export const COUNTED = 10;
+export const MANAGED = 11;
 
 /** One failed task of an isolated chunk. */
 export type Failure = [taskIndex: number, PackedError];
@@ -195,6 +212,8 @@ export type FromWorker =
   | [typeof PHASE, phase: number]
   /** What the worker has counted: where no control words tell it. */
   | [typeof COUNTED, counters: readonly number[]]
+  /** Asks the owner to call a method of a managed object. */
+  | [typeof MANAGED, requestId: number, ManagedCall]
   /** User code ends the worker. */
   | [typeof EXITING, exitCode: number]
   /** An error that nobody caught. */

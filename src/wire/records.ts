@@ -1,7 +1,11 @@
 import { type MemoryHandle, openMemory } from "../shared/memory.ts";
 import { fromFrozen } from "./frozen.ts";
 import type { FrozenHandle } from "../shared/frozen.ts";
-import { restoreShareable, type SharedState } from "../shared/shareable.ts";
+import {
+  restoreShareable,
+  type Shareable,
+  type SharedState,
+} from "../shared/shareable.ts";
 import { addFields, createError, type ErrorRecord } from "./error_record.ts";
 
 /** A view on a buffer, where the channel would lose which part it shows. */
@@ -26,6 +30,24 @@ export interface FrozenRecord {
 /** An object whose state lies elsewhere. */
 export interface ShareableRecord {
   shareable: SharedState;
+}
+
+// Whoever keeps what is packed, to send it once more, keeps the object.
+const originals = new WeakMap<ShareableRecord, Shareable>();
+
+/** The record of such an object. */
+export function recordShareable(
+  original: Shareable,
+  shareable: SharedState,
+): ShareableRecord {
+  const record = { shareable };
+  originals.set(record, original);
+  return record;
+}
+
+/** The object that a record was made of here. */
+export function originalOf(record: ValueRecord): Shareable | undefined {
+  return originals.get(record as ShareableRecord);
 }
 
 /** What stands for a value that the channel would not carry faithfully. */

@@ -8,11 +8,13 @@
 
 import "../shared/primitives.ts";
 import { workerRuntime } from "../runtime/detect.ts";
+import { askOwnerBy } from "../managed/realm.ts";
 import { trackHeld } from "../shared/held.ts";
 import { packError } from "../wire/errors.ts";
 import {
   EXITING,
   type FromWorker,
+  MANAGED_REPLY,
   PREPARE,
   type PreparedSetup,
   type SentSetup,
@@ -34,6 +36,7 @@ import { useNativeModule } from "../runtime/native.ts";
 import { processWorker } from "../runtime/process_worker.ts";
 import { Announcer } from "./announcer.ts";
 import { installGlobals } from "./globals.ts";
+import { ManagedRequests } from "./managed_requests.ts";
 import { Modules } from "./modules.ts";
 import { pinWorker } from "./pin.ts";
 import { Runner } from "./runner.ts";
@@ -48,6 +51,9 @@ let runner: Runner | undefined;
 function post(message: FromWorker, transfer: ArrayBuffer[] = []): void {
   host.post(message, transfer);
 }
+
+const requests = new ManagedRequests(post, codec);
+askOwnerBy(requests.ask);
 
 host.onExit((exitCode) => {
   if (runner?.isStopping) return;
@@ -122,6 +128,8 @@ let receive = (message: unknown): void => {
       return prepare(received[1]);
     case SERVE:
       return serve(received[1]);
+    case MANAGED_REPLY:
+      return requests.settle(received);
     case SETUP:
       try {
         runner = start(received[1]);
