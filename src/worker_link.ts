@@ -77,9 +77,9 @@ export class WorkerLink {
       },
     }, setup);
     this.#managed.keep(setup.sharedObjects?.packed);
-    const globals = starter.globals?.();
-    this.#managed.keep(globals?.values);
     try {
+      const globals = starter.globals?.();
+      this.#managed.keep(globals?.values);
       this.#post([SETUP, {
         ...setup,
         control: control && this.codec.pack(control, "control"),
