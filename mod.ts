@@ -68,11 +68,7 @@ export type { Guard } from "./src/shared/guard.ts";
 export { Lock } from "./src/shared/lock.ts";
 export { RLock } from "./src/shared/rlock.ts";
 export { Semaphore, type SemaphoreOptions } from "./src/shared/semaphore.ts";
-export type {
-  Shareable,
-  SHARED_STATE,
-  SharedState,
-} from "./src/shared/shareable.ts";
+export type { Shareable, SharedState } from "./src/shared/shareable.ts";
 export {
   SharedQueue,
   type SharedQueueOptions,

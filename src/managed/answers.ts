@@ -8,7 +8,7 @@ import {
 } from "../wire/messages.ts";
 import { originalOf } from "../wire/records.ts";
 import { explainCloneFailure, type Packed } from "../wire/values.ts";
-import { PERFORM, performFor, type Request } from "./realm.ts";
+import { performFor, type Request } from "./realm.ts";
 
 type ManagedMessage = Extract<FromWorker, [typeof MANAGED, ...unknown[]]>;
 type Reply = Extract<ToWorker, [typeof MANAGED_REPLY, ...unknown[]]>;
@@ -32,7 +32,7 @@ export class ManagedAnswers {
     if (!this.#codec.copies || !("records" in packed)) return;
     for (const record of (packed as Packed).records ?? []) {
       const original = originalOf(record);
-      if (original && PERFORM in original) this.#kept.add(original);
+      if (original && "polypoolPerform" in original) this.#kept.add(original);
     }
   }
 

@@ -1,11 +1,6 @@
 import { message } from "../check.ts";
-import {
-  type Shareable,
-  SHARED_STATE,
-  type SharedState,
-} from "../shared/shareable.ts";
+import { type Shareable, type SharedState } from "../shared/shareable.ts";
 import { checkPrimitive, checkValues } from "./checks.ts";
-import { PERFORM } from "./realm.ts";
 import { copy, defineManaged, type Operations, Subject } from "./subject.ts";
 
 const KIND = "ManagedList";
@@ -299,12 +294,12 @@ export class ManagedList<T> implements Shareable {
   }
 
   /** How the list is sent. */
-  [SHARED_STATE](): SharedState {
+  polypoolState(): SharedState {
     return this.#subject.send();
   }
 
   /** How a worker's call reaches the list. */
-  [PERFORM](method: string, args: unknown[]): unknown {
+  polypoolPerform(method: string, args: unknown[]): unknown {
     return this.#subject.perform(method, args);
   }
 }

@@ -1,11 +1,6 @@
 import { message } from "../check.ts";
-import {
-  type Shareable,
-  SHARED_STATE,
-  type SharedState,
-} from "../shared/shareable.ts";
+import { type Shareable, type SharedState } from "../shared/shareable.ts";
 import { checkPrimitive, checkValues } from "./checks.ts";
-import { PERFORM } from "./realm.ts";
 import { copy, defineManaged, type Operations, Subject } from "./subject.ts";
 
 const KIND = "ManagedMap";
@@ -319,12 +314,12 @@ export class ManagedMap<K, V> implements Shareable {
   }
 
   /** How the map is sent. */
-  [SHARED_STATE](): SharedState {
+  polypoolState(): SharedState {
     return this.#subject.send();
   }
 
   /** How a worker's call reaches the map. */
-  [PERFORM](method: string, args: unknown[]): unknown {
+  polypoolPerform(method: string, args: unknown[]): unknown {
     return this.#subject.perform(method, args);
   }
 }

@@ -6,13 +6,10 @@
  * @module
  */
 
-/** The method by which one copy calls the methods of another's objects. */
-export const PERFORM: unique symbol = Symbol.for("polypool.managedPerform");
-
 /** A managed object: the one in its owner, or what stands for it elsewhere. */
 export interface Managed {
   /** Calls a method. Gives a promise only where the object is not. */
-  [PERFORM](method: string, args: unknown[]): unknown;
+  polypoolPerform(method: string, args: unknown[]): unknown;
 }
 
 /** A method that is to be called, wherever the object is. */
@@ -89,6 +86,6 @@ export async function askOwner(request: Request): Promise<unknown> {
 export function performFor(request: Request): unknown {
   const managed = findManaged(request.id);
   return managed
-    ? managed[PERFORM](request.method, request.args)
+    ? managed.polypoolPerform(request.method, request.args)
     : askOwner(request);
 }

@@ -10,7 +10,7 @@ import {
   takeParts,
 } from "./cell.ts";
 import { heldCount, note, setHeldCount } from "./held.ts";
-import { type Shareable, SHARED_STATE, type SharedState } from "./shareable.ts";
+import { type Shareable, type SharedState } from "./shareable.ts";
 import {
   type AsyncWaitOptions,
   checkAsyncWait,
@@ -176,7 +176,7 @@ export class Barrier implements Shareable {
   }
 
   /** How the barrier is sent. */
-  [SHARED_STATE](): SharedState {
+  polypoolState(): SharedState {
     return sendCell("Barrier", this.#cell);
   }
 

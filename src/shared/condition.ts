@@ -10,9 +10,9 @@ import {
 import type { Guard } from "./guard.ts";
 import { note } from "./held.ts";
 import type { Lock } from "./lock.ts";
-import { MONITOR, type Monitor, monitorOf } from "./monitor.ts";
+import { type Monitor, monitorOf } from "./monitor.ts";
 import { RLock } from "./rlock.ts";
-import { type Shareable, SHARED_STATE, type SharedState } from "./shareable.ts";
+import { type Shareable, type SharedState } from "./shareable.ts";
 import { SLOT_WORDS, Slots } from "./slots.ts";
 import {
   type AsyncWaitOptions,
@@ -73,7 +73,7 @@ export class Condition implements Shareable {
   constructor(lock?: Lock | RLock) {
     const parts = takeParts();
     const given = parts ? parts[1] as Lock | RLock : lock;
-    if (given !== undefined && !(MONITOR in Object(given))) {
+    if (given !== undefined && !("polypoolMonitor" in Object(given))) {
       throw new TypeError(
         message("create a Condition", "lock", "a Lock or an RLock", given),
       );
@@ -226,7 +226,7 @@ export class Condition implements Shareable {
   }
 
   /** How the condition is sent. */
-  [SHARED_STATE](): SharedState {
+  polypoolState(): SharedState {
     return sendCell("Condition", this.#cell, this.#lock);
   }
 

@@ -7,7 +7,7 @@ import {
   sendCell,
   takeParts,
 } from "./cell.ts";
-import { type Shareable, SHARED_STATE, type SharedState } from "./shareable.ts";
+import { type Shareable, type SharedState } from "./shareable.ts";
 import {
   type AsyncWaitOptions,
   checkAsyncWait,
@@ -92,7 +92,7 @@ export class Event implements Shareable {
   }
 
   /** How the event is sent. */
-  [SHARED_STATE](): SharedState {
+  polypoolState(): SharedState {
     return sendCell("Event", this.#cell);
   }
 

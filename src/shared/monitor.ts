@@ -1,8 +1,5 @@
 import type { Mutex } from "./mutex.ts";
 
-/** The method by which a condition gets at what its lock is made of. */
-export const MONITOR: unique symbol = Symbol.for("polypool.monitor");
-
 /** What a lock is for a condition. */
 export interface Monitor {
   /** Who holds it. */
@@ -14,6 +11,6 @@ export interface Monitor {
 }
 
 /** What a lock is for a condition. */
-export function monitorOf(lock: { [MONITOR](): unknown }): Monitor {
-  return lock[MONITOR]() as Monitor;
+export function monitorOf(lock: { polypoolMonitor(): unknown }): Monitor {
+  return lock.polypoolMonitor() as Monitor;
 }

@@ -1,8 +1,8 @@
 import { definePrimitive, sendCell, takeParts } from "./cell.ts";
 import { type Guard, ReleasingGuard } from "./guard.ts";
-import { MONITOR, type Monitor } from "./monitor.ts";
+import type { Monitor } from "./monitor.ts";
 import { Mutex } from "./mutex.ts";
-import { type Shareable, SHARED_STATE, type SharedState } from "./shareable.ts";
+import { type Shareable, type SharedState } from "./shareable.ts";
 import {
   type AsyncWaitOptions,
   checkAsyncWait,
@@ -129,12 +129,12 @@ export class RLock implements Shareable {
   }
 
   /** How the lock is sent. */
-  [SHARED_STATE](): SharedState {
+  polypoolState(): SharedState {
     return sendCell("RLock", this.#mutex.cell);
   }
 
   /** What the lock is for a condition. */
-  [MONITOR](): unknown {
+  polypoolMonitor(): unknown {
     const monitor: Monitor = {
       mutex: this.#mutex,
       leave: () => {

@@ -26,7 +26,7 @@ import {
   note,
   raiseHeldCount,
 } from "./held.ts";
-import { type Shareable, SHARED_STATE, type SharedState } from "./shareable.ts";
+import { type Shareable, type SharedState } from "./shareable.ts";
 import {
   type AsyncWaitOptions,
   checkAsyncWait,
@@ -203,7 +203,7 @@ export class Semaphore implements Shareable {
   }
 
   /** How the semaphore is sent. */
-  [SHARED_STATE](): SharedState {
+  polypoolState(): SharedState {
     return sendCell("Semaphore", this.#cell);
   }
 

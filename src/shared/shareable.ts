@@ -5,9 +5,6 @@
  * @module
  */
 
-/** The method by which such an object tells what it is made of. */
-export const SHARED_STATE: unique symbol = Symbol.for("polypool.sharedState");
-
 /** What such an object is made of. */
 export interface SharedState {
   /** The name it was registered by, that of its class. */
@@ -19,7 +16,7 @@ export interface SharedState {
 /** An object that can be sent and stays the same. */
 export interface Shareable {
   /** What it is made of. */
-  [SHARED_STATE](): SharedState;
+  polypoolState(): SharedState;
 }
 
 type Restore = (parts: unknown[]) => object;
@@ -58,5 +55,5 @@ export function brandShareable(
 
 /** Whether the object can be sent and stays the same. */
 export function isShareable(value: object): value is Shareable {
-  return SHARED_STATE in value;
+  return "polypoolState" in value;
 }

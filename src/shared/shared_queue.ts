@@ -3,7 +3,7 @@ import { QueueClosedError } from "../errors.ts";
 import { definePrimitive, sendCell, takeParts } from "./cell.ts";
 import { packItem, unpackItem } from "./items.ts";
 import { QueueCore } from "./queue_core.ts";
-import { type Shareable, SHARED_STATE, type SharedState } from "./shareable.ts";
+import { type Shareable, type SharedState } from "./shareable.ts";
 import {
   type AsyncWaitOptions,
   checkAsyncWait,
@@ -185,7 +185,7 @@ export class SharedQueue<T = unknown> implements Shareable, AsyncIterable<T> {
   }
 
   /** How the queue is sent. */
-  [SHARED_STATE](): SharedState {
+  polypoolState(): SharedState {
     const { cell, parts } = this.#core;
     return sendCell("SharedQueue", cell, ...parts);
   }

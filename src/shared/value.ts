@@ -7,7 +7,7 @@ import {
   sendCell,
   takeParts,
 } from "./cell.ts";
-import { type Shareable, SHARED_STATE, type SharedState } from "./shareable.ts";
+import { type Shareable, type SharedState } from "./shareable.ts";
 
 /** The kinds of numbers that a {@linkcode SharedValue} can be. */
 export type SharedValueKind =
@@ -129,7 +129,7 @@ export class SharedValue<K extends SharedValueKind = "float64">
   }
 
   /** How the value is sent. */
-  [SHARED_STATE](): SharedState {
+  polypoolState(): SharedState {
     return sendCell("SharedValue", this.#cell, this.kind);
   }
 }

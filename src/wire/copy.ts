@@ -8,7 +8,7 @@ import { type Carrier, threadCarrier } from "./carrier.ts";
 import { isError, kindOf, tagOf } from "./kinds.ts";
 import { holdsPrimitives } from "./plain.ts";
 import { recordShareable, type ValueRecord } from "./records.ts";
-import { type Shareable, SHARED_STATE } from "../shared/shareable.ts";
+import type { Shareable } from "../shared/shareable.ts";
 import {
   formatProperty,
   type PathStep,
@@ -177,7 +177,7 @@ export class Copier {
   }
 
   #copyShareable(shareable: Shareable): object {
-    const { kind, parts } = shareable[SHARED_STATE]();
+    const { kind, parts } = shareable.polypoolState();
     const copies = parts.map((part) => this.copy(part));
     return this.#note(
       shareable,
