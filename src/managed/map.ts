@@ -1,5 +1,5 @@
 import { message } from "../check.ts";
-import { type Shareable, type SharedState } from "../shared/shareable.ts";
+import type { Shareable, SharedState } from "../shared/shareable.ts";
 import { checkPrimitive, checkValues } from "./checks.ts";
 import { copy, defineManaged, type Operations, Subject } from "./subject.ts";
 

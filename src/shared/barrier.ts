@@ -10,7 +10,7 @@ import {
   takeParts,
 } from "./cell.ts";
 import { heldCount, note, setHeldCount } from "./held.ts";
-import { type Shareable, type SharedState } from "./shareable.ts";
+import type { Shareable, SharedState } from "./shareable.ts";
 import {
   type AsyncWaitOptions,
   checkAsyncWait,

@@ -12,7 +12,7 @@ import { note } from "./held.ts";
 import type { Lock } from "./lock.ts";
 import { type Monitor, monitorOf } from "./monitor.ts";
 import { RLock } from "./rlock.ts";
-import { type Shareable, type SharedState } from "./shareable.ts";
+import type { Shareable, SharedState } from "./shareable.ts";
 import { SLOT_WORDS, Slots } from "./slots.ts";
 import {
   type AsyncWaitOptions,

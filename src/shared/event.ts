@@ -7,7 +7,7 @@ import {
   sendCell,
   takeParts,
 } from "./cell.ts";
-import { type Shareable, type SharedState } from "./shareable.ts";
+import type { Shareable, SharedState } from "./shareable.ts";
 import {
   type AsyncWaitOptions,
   checkAsyncWait,

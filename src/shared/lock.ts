@@ -2,7 +2,7 @@ import { definePrimitive, sendCell, takeParts } from "./cell.ts";
 import { type Guard, ReleasingGuard } from "./guard.ts";
 import type { Monitor } from "./monitor.ts";
 import { Mutex } from "./mutex.ts";
-import { type Shareable, type SharedState } from "./shareable.ts";
+import type { Shareable, SharedState } from "./shareable.ts";
 import type { AsyncWaitOptions, SyncWaitOptions } from "./waiter.ts";
 
 const ACTION = "acquire a Lock";

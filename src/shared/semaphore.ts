@@ -26,7 +26,7 @@ import {
   note,
   raiseHeldCount,
 } from "./held.ts";
-import { type Shareable, type SharedState } from "./shareable.ts";
+import type { Shareable, SharedState } from "./shareable.ts";
 import {
   type AsyncWaitOptions,
   checkAsyncWait,

@@ -3,7 +3,7 @@ import { QueueClosedError } from "../errors.ts";
 import { definePrimitive, sendCell, takeParts } from "./cell.ts";
 import { packItem, unpackItem } from "./items.ts";
 import { QueueCore } from "./queue_core.ts";
-import { type Shareable, type SharedState } from "./shareable.ts";
+import type { Shareable, SharedState } from "./shareable.ts";
 import {
   type AsyncWaitOptions,
   checkAsyncWait,
