@@ -105,7 +105,8 @@ export async function runInOrder(setup: RunSetup): Promise<void> {
       now ??= performance.now();
     }
     if (now === undefined) continue;
-    if (isolated && now - lastFlush > FLUSH_INTERVAL) {
+    // The last ones are told with the end of the chunk.
+    if (isolated && i + 1 < count && now - lastFlush > FLUSH_INTERVAL) {
       report.flush();
       lastFlush = now;
     }

@@ -14,11 +14,9 @@ const Base = Pool as unknown as new (options: object) => object;
 
 class TestedPool extends Base {
   constructor(options: object = {}) {
-    super(
-      Object.hasOwn(options, "startMethod")
-        ? options
-        : { startMethod, ...options },
-    );
+    const isOpen = options?.constructor === Object &&
+      !Object.hasOwn(options, "startMethod");
+    super(isOpen ? { startMethod, ...options } : options);
   }
 }
 
