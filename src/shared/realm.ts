@@ -30,9 +30,11 @@ const UNWATCHED = 256;
 const key = Symbol.for("polypool.sharedRealm");
 const scope = globalThis as { [key]?: Realm };
 
+let here: Realm | undefined;
+
 /** What this thread has. Made when first asked for. */
 export function realm(): Realm {
-  return scope[key] ??= createRealm();
+  return here ??= scope[key] ??= createRealm();
 }
 
 function createRealm(): Realm {

@@ -26,6 +26,8 @@ const BLIND_SLICE = 1;
 const POLL = { least: 1, most: 8 };
 /** How much later than an asynchronous wait its timer ends, in ms. */
 const TIMER_DELAY = 5;
+/** The most sleepers that the system can be told to wake. */
+const MAX_INT = 2 ** 31 - 1;
 /** How often to look before sleeping. */
 const SPINS = 64;
 
@@ -71,7 +73,8 @@ export function wake(cell: Cell, index: number, count: number): number {
   const { words } = cell;
   const woken = Atomics.notify(words, index, count);
   if (!cell.hasCrossed) return woken;
-  return woken + (native()?.futexWake(words, index, count) ?? 0);
+  const most = Math.min(count, MAX_INT);
+  return woken + (native()?.futexWake(words, index, most) ?? 0);
 }
 
 /** A wait that does not block the thread, and keeps its event loop alive. */
