@@ -11,12 +11,14 @@ import {
   Lock,
   LockAbandonedError,
   RLock,
+  Semaphore,
   sharedArray,
   TimeoutError,
   WorkerDiedError,
 } from "../mod.ts";
-import { startMethod, WorkerPool } from "./support/pool.ts";
-import { runProgram } from "./support/program.ts";
+import { inThreads, startMethod, WorkerPool } from "./support/pool.ts";
+import { runProgram, runtimeName } from "./support/program.ts";
+import { testIf } from "./support/skip.ts";
 import { testShared } from "./support/shared.ts";
 import { pause, soon, until } from "./support/waiting.ts";
 
@@ -451,6 +453,54 @@ testShared(
     // It is not this guard's any more.
     guard.release();
     assertEquals(lock.locked, true);
+  },
+);
+
+testIf(inThreads && runtimeName === "deno", "busy workers can be stopped")(
+  "Locks and semaphores are safe from a worker that was given up but goes on",
+  async () => {
+    const lock = new Lock();
+    const semaphore = new Semaphore(1);
+    const control = sharedArray(Int32Array, 2);
+    await using pool = new WorkerPool({
+      nJobs: 1,
+      taskTimeout: 1_000,
+      sharedObjects: { lock, semaphore, control },
+    });
+    const task = pool.apply(({ lock, semaphore, control }) => {
+      const guards = [lock.acquireSync(), semaphore.acquireSync()];
+      while (Atomics.load(control, 0) === 0);
+      for (const guard of guards) guard.release();
+      let refusals = 0;
+      const attempts = [
+        () => lock.release(),
+        () => lock.acquireSync(),
+        () => lock.tryAcquire(),
+        () => semaphore.release(),
+        () => semaphore.acquireSync(),
+      ];
+      for (const attempt of attempts) {
+        try {
+          if (attempt() === undefined) refusals += 10;
+        } catch {
+          refusals++;
+        }
+      }
+      Atomics.store(control, 1, refusals);
+    });
+    await assertRejects(() => task, TimeoutError);
+    await assertRejects(() => lock.acquire(), LockAbandonedError);
+    await assertRejects(() => semaphore.acquire(), LockAbandonedError);
+    const guard = await lock.acquire();
+    const permit = await semaphore.acquire();
+    control[0] = 1;
+    await until(() => control[1] !== 0, "the worker");
+    assertEquals([lock.locked, semaphore.value], [true, 0]);
+    guard.release();
+    permit.release();
+    assertEquals([lock.locked, semaphore.value], [false, 1]);
+    // tryAcquire() finds the lock taken, which is no error.
+    assertEquals(control[1], 14);
   },
 );
 

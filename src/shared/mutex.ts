@@ -175,6 +175,9 @@ export class Mutex implements Keeper {
       // If it is another's by now, this worker has been given up, or somebody
       // else has released it: either way it is no more this one's to give.
       if (!this.#free(mine)) throw this.#notHeld();
+    } else if (isGivenUp()) {
+      // To others it is dead, and has nothing to release.
+      throw givenUpError();
     } else if (!this.#free(undefined)) {
       throw this.#notHeld();
     }
