@@ -7,6 +7,7 @@ import { exportOf } from "../worker/exports.ts";
 import type { FunctionFinder } from "../worker/find_function.ts";
 import { Runner } from "../worker/runner.ts";
 import type { Starter } from "./contract.ts";
+import { callSoon } from "../worker/immediate.ts";
 
 /** How functions are found where they already are. */
 const finder: FunctionFinder = {
@@ -18,11 +19,6 @@ const finder: FunctionFinder = {
   findExport: async (url, name) => exportOf(await import(url), url, name),
   // Functions wrapped with task() are called directly.
   findTask: () => Promise.reject(new Error("Unreachable")),
-};
-
-// Taken when it is needed: Deno takes 15 ms to make it.
-const scope = globalThis as unknown as {
-  setImmediate(callback: () => void): void;
 };
 
 /** How long tasks may keep timers waiting, in ms. */
@@ -47,7 +43,7 @@ function createMailbox<M>(deliver: (message: M) => void): (message: M) => void {
     if (performance.now() - lastYield < YIELD_INTERVAL) {
       queueMicrotask(deliverAll);
     } else {
-      scope.setImmediate(yieldFirst);
+      callSoon(yieldFirst);
     }
   };
 }

@@ -15,10 +15,7 @@ import {
 import type { UntoldResults } from "../wire/untold.ts";
 import { explainCloneFailure } from "../wire/values.ts";
 import { ResultList } from "./result_list.ts";
-
-const { setImmediate } = globalThis as unknown as {
-  setImmediate(callback: () => void): void;
-};
+import { callSoon } from "./immediate.ts";
 
 /** Sends a message to the owner. */
 export type Post = (message: FromWorker, transfer?: ArrayBuffer[]) => void;
@@ -118,7 +115,7 @@ export class ChunkReport {
   flushSoon(): void {
     if (this.#isFlushing || this.#results.length === 0) return;
     this.#isFlushing = true;
-    setImmediate(() => {
+    callSoon(() => {
       this.#isFlushing = false;
       this.flush();
     });

@@ -10,6 +10,7 @@ import type { Announcer } from "./announcer.ts";
 import type { ChunkReport } from "./chunk_report.ts";
 import type { Gate } from "./gate.ts";
 import { isThenable, runQuickly } from "./quick_run.ts";
+import { callSoon } from "./immediate.ts";
 
 /** A task function with its leading arguments in place. */
 export type BoundTask = (element: unknown) => unknown;
@@ -40,11 +41,6 @@ const QUICK = 0.05;
 
 /** Tasks between two looks at the clock, at most. */
 const MAX_STRIDE = 256;
-
-// Taken when it is needed: Deno takes 15 ms to make it.
-const scope = globalThis as unknown as {
-  setImmediate(callback: () => void): void;
-};
 
 /** Runs the tasks of a chunk one after the other. */
 export async function runInOrder(setup: RunSetup): Promise<void> {
@@ -115,7 +111,7 @@ export async function runInOrder(setup: RunSetup): Promise<void> {
     untilLook = stride;
     if (now - lastYield > YIELD_INTERVAL) {
       meter?.pauseTasks(i + 1);
-      await new Promise<void>((resolve) => scope.setImmediate(resolve));
+      await new Promise<void>(callSoon);
       meter?.resumeTasks();
       lastYield = now = performance.now();
     }
