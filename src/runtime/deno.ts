@@ -236,8 +236,8 @@ function startDenoProcess(
     ) throw new Error("run access is needed");
   } catch (cause) {
     throw new Error(
-      "Cannot start a process as the program may not: allow it by " +
-        `--allow-run, or --allow-run=${"deno"} with --allow-env and --allow-read`,
+      "Cannot start a process as the program may not: it needs the " +
+        "permissions --allow-run and --allow-env",
       { cause },
     );
   }

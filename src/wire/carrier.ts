@@ -47,11 +47,8 @@ export const processCarrier: Carrier = {
     if (UNSERIALIZABLE.test(tagOf(leaf))) throw refusalOf(leaf);
     const memory = handleOf(leaf as SharedArrayBuffer);
     if (memory) return { memory };
-    const reason = sharedMemory.available
-      ? "make it by sharedArray()"
-      : sharedMemory.reason;
-    throw new Refusal(
-      `is a SharedArrayBuffer that processes cannot share: ${reason}`,
-    );
+    const reason = sharedMemory.reason?.replace(/^C/, "c") ??
+      "make it by sharedArray() for processes to share it";
+    throw new Refusal(`is a SharedArrayBuffer: ${reason}`);
   },
 };
