@@ -125,10 +125,11 @@ function startBunProcess(
   events: WorkerEvents,
 ): WorkerPort {
   const { execPath, env } = scope.process;
-  // A compiled program would run its own main module again.
+  // A compiled program would run its own main module again. What its tasks
+  // start shall not be told the same.
   const command = {
     path: execPath,
-    args: ["--eval", bootScript],
+    args: ["--eval", `delete process.env.BUN_BE_BUN;${bootScript}`],
     env: { ...env, BUN_BE_BUN: "1" },
   };
   return startProcess(command, moduleUrl, isRelayed, builtin, events);
