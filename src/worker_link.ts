@@ -2,7 +2,7 @@ import type { FunctionHandle } from "./functions/registry.ts";
 import type { WorkerEnd, WorkerPort } from "./runtime/contract.ts";
 import { runtime } from "./runtime/detect.ts";
 import { ManagedAnswers } from "./managed/answers.ts";
-import { nativeModule } from "./runtime/native.ts";
+import { nativeModule, nativeModuleIfLoaded } from "./runtime/native.ts";
 import { abandonHeld } from "./shared/held.ts";
 import type { Starter, StartSetup } from "./start/contract.ts";
 import type { Chunk } from "./task_source.ts";
@@ -84,7 +84,9 @@ export class WorkerLink {
         ...setup,
         control: control && this.codec.pack(control, "control"),
         ownerPid: starter.isRelayed ? undefined : runtime.processId(),
-        nativeModule: starter.isProcess ? nativeModule() : undefined,
+        nativeModule: starter.isProcess
+          ? nativeModule()
+          : nativeModuleIfLoaded(),
         globals,
       }]);
     } catch {

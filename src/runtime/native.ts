@@ -115,6 +115,11 @@ export function nativeModule(): string | undefined {
   return nodeModulePath();
 }
 
+/** The same for a thread, which needs it only if its owner has needed it. */
+export function nativeModuleIfLoaded(): string | undefined {
+  return loaded && nodeModulePath();
+}
+
 /** Names that file to a worker, before it first needs the calls. */
 export function useNativeModule(path: string): void {
   useNodeModulePath(path);
