@@ -25,6 +25,8 @@ interface ChildProcess extends Referenced {
   channel?: Referenced | null;
   stderr: Readable;
   connected: boolean;
+  /** None if it could not be started. */
+  pid?: number;
   send(message: unknown, onSent: () => void): void;
   disconnect(): void;
   kill(signal: string): void;
@@ -94,7 +96,7 @@ export function startProcess(
   });
   child.on("error", (reason: unknown) => {
     // That it could not be killed, or sent to, says nothing.
-    if (child.connected) return;
+    if (child.pid !== undefined) return;
     error = reason;
     for (const end of [exited, disconnected, silent]) end.resolve();
   });
