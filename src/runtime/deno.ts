@@ -47,6 +47,7 @@ interface DenoScope {
     execPath(): string;
     pid: number;
     mainModule: string;
+    args: string[];
     env: { toObject(): Record<string, string> };
     permissions: Permissions;
   };
@@ -197,25 +198,28 @@ function startThread(source: string, events: WorkerEvents): WorkerPort {
   };
 }
 
-/** The configuration that imports of the program resolve by. */
-function configFlags(): string[] {
+/** The file that imports of the program's modules are configured by. */
+function configOfProgram(): string | undefined {
+  const { mainModule, args } = scope.Deno;
+  // A process of ours has been told.
+  if (mainModule === bootUrl) return args[0];
   try {
     const { existsSync } = builtin<{ existsSync(path: URL): boolean }>(
       "node:fs",
     );
     for (
-      let folder = new URL(".", scope.Deno.mainModule);;
+      let folder = new URL(".", mainModule);;
       folder = new URL("..", folder)
     ) {
       for (const name of ["deno.json", "deno.jsonc"]) {
         const file = new URL(name, folder);
-        if (existsSync(file)) return ["--config", file.pathname];
+        if (existsSync(file)) return file.pathname;
       }
-      if (folder.pathname === "/") return [];
+      if (folder.pathname === "/") return undefined;
     }
   } catch {
     // A program that may not read files imports none.
-    return [];
+    return undefined;
   }
 }
 
@@ -241,6 +245,7 @@ function startDenoProcess(
       { cause },
     );
   }
+  const config = configOfProgram();
   const memory = memoryLimit === undefined
     ? []
     : [`--v8-flags=--max-old-space-size=${memoryLimit}`];
@@ -251,10 +256,11 @@ function startDenoProcess(
         "run",
         "--no-prompt",
         "--quiet",
-        ...configFlags(),
+        ...config === undefined ? [] : ["--config", config],
         ...memory,
         ...permissionFlags(permissions, path),
         bootUrl,
+        ...config === undefined ? [] : [config],
       ],
       env: isGranted("env") ? Deno.env.toObject() : {},
     },
