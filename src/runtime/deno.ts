@@ -1,14 +1,12 @@
 import type {
   Capabilities,
-  ProcessOptions,
   Runtime,
   WorkerEvents,
   WorkerPort,
   WorkerRuntime,
 } from "./contract.ts";
-import { bootUrl, startProcess } from "./child_process.ts";
 import { dataUrl } from "./data_url.ts";
-import { permissionFlags, type Permissions } from "./deno_permissions.ts";
+import { startDenoProcess } from "./deno_process.ts";
 import { importerAt } from "./import_as.ts";
 
 // --- types ---
@@ -44,12 +42,7 @@ interface DenoScope {
   Deno: {
     exit(code?: number): never;
     unrefTimer(id: unknown): void;
-    execPath(): string;
     pid: number;
-    mainModule: string;
-    args: string[];
-    env: { toObject(): Record<string, string> };
-    permissions: Permissions;
   };
   Worker: {
     new (url: string, options: { type: "module"; name: string }): DenoWorker;
@@ -198,79 +191,6 @@ function startThread(source: string, events: WorkerEvents): WorkerPort {
   };
 }
 
-/** The file that imports of the program's modules are configured by. */
-function configOfProgram(): string | undefined {
-  const { mainModule, args } = scope.Deno;
-  // A process of ours has been told.
-  if (mainModule === bootUrl) return args[0];
-  try {
-    const { existsSync } = builtin<{ existsSync(path: URL): boolean }>(
-      "node:fs",
-    );
-    for (
-      let folder = new URL(".", mainModule);;
-      folder = new URL("..", folder)
-    ) {
-      for (const name of ["deno.json", "deno.jsonc"]) {
-        const file = new URL(name, folder);
-        if (existsSync(file)) return file.pathname;
-      }
-      if (folder.pathname === "/") return undefined;
-    }
-  } catch {
-    // A program that may not read files imports none.
-    return undefined;
-  }
-}
-
-function startDenoProcess(
-  moduleUrl: string,
-  { memoryLimit, isRelayed }: ProcessOptions,
-  events: WorkerEvents,
-): WorkerPort {
-  const { Deno } = scope;
-  const { permissions } = Deno;
-  const isGranted = (name: string) =>
-    permissions.querySync({ name }).state === "granted";
-  let path: string;
-  try {
-    path = Deno.execPath();
-    if (
-      permissions.querySync({ name: "run", command: path }).state !== "granted"
-    ) throw new Error("run access is needed");
-  } catch (cause) {
-    throw new Error(
-      "Cannot start a process as the program may not: it needs the " +
-        "permissions --allow-run and --allow-env",
-      { cause },
-    );
-  }
-  const config = configOfProgram();
-  const memory = memoryLimit === undefined
-    ? []
-    : [`--v8-flags=--max-old-space-size=${memoryLimit}`];
-  return startProcess(
-    {
-      path,
-      args: [
-        "run",
-        "--no-prompt",
-        "--quiet",
-        ...config === undefined ? [] : ["--config", config],
-        ...memory,
-        ...permissionFlags(permissions, path),
-        bootUrl,
-        ...config === undefined ? [] : [config],
-      ],
-      env: isGranted("env") ? Deno.env.toObject() : {},
-    },
-    moduleUrl,
-    isRelayed,
-    builtin,
-    events,
-  );
-}
-
 /** Deno, by its web `Worker`. */
 export const deno: Runtime = {
   name: "deno",
@@ -279,7 +199,8 @@ export const deno: Runtime = {
     globalThis.constructor.name !== "DedicatedWorkerGlobalScope",
   cpuCount: () => scope.navigator.hardwareConcurrency,
   startThread,
-  startProcess: startDenoProcess,
+  startProcess: (moduleUrl, options, events) =>
+    startDenoProcess(moduleUrl, options, events, builtin),
   typescriptLoader: () => undefined,
   importFrom,
   processId: () => scope.Deno.pid,

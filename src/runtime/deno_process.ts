@@ -1,0 +1,89 @@
+import { bootUrl, startProcess } from "./child_process.ts";
+import type { ProcessOptions, WorkerEvents, WorkerPort } from "./contract.ts";
+import { permissionFlags, type Permissions } from "./deno_permissions.ts";
+
+type Builtin = <T>(name: string) => T;
+
+interface DenoNamespace {
+  execPath(): string;
+  mainModule: string;
+  args: string[];
+  env: { toObject(): Record<string, string> };
+  permissions: Permissions;
+}
+
+const { Deno } = globalThis as unknown as { Deno: DenoNamespace };
+
+/** The file that imports of the program's modules are configured by. */
+function configOfProgram(builtin: Builtin): string | undefined {
+  const { mainModule, args } = Deno;
+  // A process of ours has been told.
+  if (mainModule === bootUrl) return args[0];
+  try {
+    const { existsSync } = builtin<{ existsSync(path: URL): boolean }>(
+      "node:fs",
+    );
+    for (
+      let folder = new URL(".", mainModule);;
+      folder = new URL("..", folder)
+    ) {
+      for (const name of ["deno.json", "deno.jsonc"]) {
+        const file = new URL(name, folder);
+        if (existsSync(file)) return file.pathname;
+      }
+      if (folder.pathname === "/") return undefined;
+    }
+  } catch {
+    // A program that may not read files imports none.
+    return undefined;
+  }
+}
+
+/** Starts a Deno process with the permissions of this one. */
+export function startDenoProcess(
+  moduleUrl: string,
+  { memoryLimit, isRelayed }: ProcessOptions,
+  events: WorkerEvents,
+  builtin: Builtin,
+): WorkerPort {
+  const { permissions } = Deno;
+  const isGranted = (name: string) =>
+    permissions.querySync({ name }).state === "granted";
+  let path: string;
+  try {
+    path = Deno.execPath();
+    if (
+      permissions.querySync({ name: "run", command: path }).state !== "granted"
+    ) throw new Error("run access is needed");
+  } catch (cause) {
+    throw new Error(
+      "Cannot start a process as the program may not: it needs the " +
+        "permissions --allow-run and --allow-env",
+      { cause },
+    );
+  }
+  const config = configOfProgram(builtin);
+  const memory = memoryLimit === undefined
+    ? []
+    : [`--v8-flags=--max-old-space-size=${memoryLimit}`];
+  return startProcess(
+    {
+      path,
+      args: [
+        "run",
+        "--no-prompt",
+        "--quiet",
+        ...config === undefined ? [] : ["--config", config],
+        ...memory,
+        ...permissionFlags(permissions, path),
+        bootUrl,
+        ...config === undefined ? [] : [config],
+      ],
+      env: isGranted("env") ? Deno.env.toObject() : {},
+    },
+    moduleUrl,
+    isRelayed,
+    builtin,
+    events,
+  );
+}
