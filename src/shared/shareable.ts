@@ -35,13 +35,18 @@ export function restoreShareable({ kind, parts }: SharedState): object {
 
 /**
  * Lets `instanceof` hold for the objects of another copy of this library, such
- * as those that a worker's program makes of what it receives.
+ * as those that a worker's program makes of what it receives, and gives the
+ * class the name that minifiers take from it.
  */
 export function brandShareable(
   shareableClass: { readonly prototype: object },
   kind: string,
 ): void {
   const brand = Symbol.for(`polypool.${kind}`);
+  Object.defineProperty(shareableClass, "name", {
+    value: kind,
+    configurable: true,
+  });
   Object.defineProperty(shareableClass.prototype, brand, { value: true });
   Object.defineProperty(shareableClass, Symbol.hasInstance, {
     value(this: unknown, value: unknown): boolean {
