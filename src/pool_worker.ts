@@ -51,7 +51,10 @@ export interface WorkerOwner {
   onDeath(worker: PoolWorker, error: Error, during: DeathStage): void;
 }
 
-/** What a worker was at when it died. */
+/**
+ * What a worker was at when it died. Who kills one that starts does not say
+ * that it could not have started: that counts as idleness.
+ */
 export type DeathStage = "start" | "task" | "idleness";
 
 /** Whether the user has been told of a busy thread. */
@@ -304,9 +307,10 @@ export class PoolWorker {
   /** The worker is gone without having been told to go. */
   #end(end: WorkerEnd): void {
     if (this.#state === "ended") return;
-    const during: DeathStage = this.#state === "starting"
+    const isStarting = this.#state === "starting";
+    const during: DeathStage = isStarting && end.signal === undefined
       ? "start"
-      : this.#held.isRunning
+      : !isStarting && this.#held.isRunning
       ? "task"
       : "idleness";
     this.#leave();

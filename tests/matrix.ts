@@ -34,7 +34,9 @@ interface Outcome {
   output: string;
 }
 
-const FILE_TIMEOUT = 300_000;
+/** A soak may be asked to take longer than it does by itself. */
+const FILE_TIMEOUT = 300_000 +
+  Number(process.env["POLYPOOL_SOAK_SECONDS"] ?? 0) * 1000;
 
 /** Files at a time: many tests start four workers of their own. */
 const FILES_AT_ONCE = Number(process.env["POLYPOOL_MATRIX_JOBS"] ?? 2);

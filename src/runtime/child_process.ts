@@ -130,6 +130,7 @@ export function startProcess(
     await within(last, LAST_WORDS);
     // Deno may not have seen that the channel is closed.
     keepAlive(false);
+    if (child.connected) child.disconnect();
     if (!open) return;
     open = false;
     const [exitCode, signal] = exit;

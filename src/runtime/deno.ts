@@ -92,6 +92,9 @@ const capabilities: Capabilities = {
 /** How often a busy worker is checked for a death that nothing announced. */
 const CHECK_INTERVAL = 500;
 
+/** How long the last messages of a worker that has ended may take, in ms. */
+const LAST_WORDS = 50;
+
 /**
  * Deno's web workers have no `unref()`, but an unnamed symbol under which the
  * runtime's own Node layer sets it. Without it an idle worker keeps the
@@ -136,7 +139,7 @@ function startThread(source: string, events: WorkerEvents): WorkerPort {
     check = setInterval(() => {
       if (!heard) return;
       locks.request(lockName, { ifAvailable: true }, (lock) => {
-        if (lock) end({});
+        if (lock) setTimeout(end, LAST_WORDS, {});
       });
     }, CHECK_INTERVAL);
   }
