@@ -1,6 +1,6 @@
 // The same program with workers of each kind: threads, and processes that share
 // memory with the program (see the README for what that takes).
-import { sharedArray, WorkerPool } from "polypool";
+import { sharedArray, WorkerPool } from "../mod.ts"; // for you: "polypool"
 
 const numbers = Array.from({ length: 1000 }, (_, i) => i);
 
