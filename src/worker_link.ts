@@ -3,7 +3,7 @@ import type { WorkerEnd, WorkerPort } from "./runtime/contract.ts";
 import { runtime } from "./runtime/detect.ts";
 import { ManagedAnswers } from "./managed/answers.ts";
 import { nativeModule, nativeModuleIfLoaded } from "./runtime/native.ts";
-import { abandonHeld } from "./shared/held.ts";
+import { abandonHeld, expectHeld } from "./shared/held.ts";
 import type { Starter, StartSetup } from "./start/contract.ts";
 import type { Chunk } from "./task_source.ts";
 import type { Codec } from "./wire/codec.ts";
@@ -45,6 +45,8 @@ export class WorkerLink {
   readonly codec: Codec;
   readonly #port: WorkerPort;
   readonly #workerId: number;
+  /** What the worker tells of the locks that it holds. */
+  readonly #held: Int32Array;
   readonly #managed: ManagedAnswers;
   /** Functions that the worker knows, by ID. */
   readonly #known = new Set<number>();
@@ -64,6 +66,7 @@ export class WorkerLink {
     const control = starter.createControl();
     this.sharesControl = control !== undefined;
     this.control = control ?? createControl();
+    this.#held = heldWords(this.control);
     this.#port = starter.start({
       onMessage: (message) => {
         const received = message as FromWorker;
@@ -76,6 +79,7 @@ export class WorkerLink {
         events.onEnd(end);
       },
     }, setup);
+    expectHeld(this.#held);
     this.#managed.keep(setup.sharedObjects?.packed);
     try {
       const globals = starter.globals?.();
@@ -90,7 +94,7 @@ export class WorkerLink {
         globals,
       }]);
     } catch {
-      this.#port.terminate();
+      this.terminate();
       // All else in the setup is the pool's own.
       const shared = setup.sharedObjects?.packed;
       throw explainCloneFailure(shared?.value, "'sharedObjects'");
@@ -149,7 +153,7 @@ export class WorkerLink {
 
   /** The worker is gone, or counts as such: what it held is to be had again. */
   #abandonHeld(): void {
-    abandonHeld(heldWords(this.control), this.#workerId);
+    abandonHeld(this.#held, this.#workerId);
   }
 
   #define(handle: FunctionHandle): void {

@@ -105,25 +105,29 @@ for (const [name, Kind] of Object.entries(kinds)) {
       const lock = new Kind();
       // The sum is kept in two halves, so that any overlap shows.
       const sums = sharedArray(Float64Array, 2);
-      await using pool = new WorkerPool({
-        nJobs: 3,
-        sharedObjects: { lock, sums },
+      const sharedObjects = { lock, sums };
+      await using pool = new WorkerPool({ nJobs: 2, sharedObjects });
+      // Threads beside processes, or processes beside threads.
+      await using others = new WorkerPool({
+        nJobs: 1,
+        sharedObjects,
+        startMethod: inThreads ? "spawn" : "threading",
       });
-      const sync = pool.map(
-        ({ lock, sums }, n: number) => {
-          for (let i = 0; i < n; i++) {
-            lock.acquireSync();
-            const sum = sums[0]! + 1;
-            sums[0] = sum;
-            sums[1] = sums[1]! + 1;
-            if (sums[1] !== sum) throw new Error("not alone");
-            lock.release();
-          }
-          return n;
-        },
-        [300_000, 300_000, 300_000, 100_000],
-        { chunkSize: 1 },
-      );
+      const count = ({ lock, sums }: typeof sharedObjects, n: number) => {
+        for (let i = 0; i < n; i++) {
+          lock.acquireSync();
+          const sum = sums[0]! + 1;
+          sums[0] = sum;
+          sums[1] = sums[1]! + 1;
+          if (sums[1] !== sum) throw new Error("not alone");
+          lock.release();
+        }
+        return n;
+      };
+      const sync = [
+        pool.map(count, [300_000, 300_000], { chunkSize: 1 }),
+        others.map(count, [300_000, 100_000], { chunkSize: 1 }),
+      ];
       const async = pool.map(
         async ({ lock, sums }, n: number) => {
           for (let i = 0; i < n; i++) {
@@ -143,7 +147,7 @@ for (const [name, Kind] of Object.entries(kinds)) {
       );
       let mine = 0;
       let isOver = false;
-      const all = Promise.all([sync, async]).finally(() => isOver = true);
+      const all = Promise.all([...sync, async]).finally(() => isOver = true);
       while (!isOver) {
         using _guard = await lock.acquire();
         const sum = sums[0]! + 1;

@@ -3,10 +3,17 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import process from "node:process";
 import { test } from "node:test";
-import { sharedArray, TimeoutError, WorkerDiedError } from "../mod.ts";
+import {
+  PoolTerminatedError,
+  sharedArray,
+  TimeoutError,
+  WorkerDiedError,
+} from "../mod.ts";
 import { startMethod, WorkerPool } from "./support/pool.ts";
 import { commandOf, isAlive, runtimeName } from "./support/program.ts";
+import { testShared } from "./support/shared.ts";
 import { testIf } from "./support/skip.ts";
+import { pause, soon, until } from "./support/waiting.ts";
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 
@@ -191,6 +198,48 @@ for (const inner of ["threading", "spawn", "fork", "forkserver"] as const) {
   });
 }
 
+for (const inner of ["threading", "spawn", "fork", "forkserver"] as const) {
+  testShared(
+    `WorkerPool.terminate() ends the pools of its tasks: ${inner}`,
+    async () => {
+      const beats = sharedArray(Int32Array, 1);
+      await using pool = new WorkerPool({ nJobs: 1 });
+      const url = new URL("../mod.ts", import.meta.url).href;
+      const call = assertRejects(
+        () =>
+          pool.apply(
+            async (
+              url: string,
+              startMethod: "threading",
+              beats: Int32Array,
+            ) => {
+              const { WorkerPool } = await import(url);
+              const pool = new WorkerPool({ nJobs: 1, startMethod });
+              await pool.apply(async (beats: Int32Array) => {
+                while (true) {
+                  Atomics.add(beats, 0, 1);
+                  await new Promise((resolve) => setTimeout(resolve, 1));
+                }
+              }, [beats]);
+            },
+            [url, inner as "threading", beats],
+          ),
+        PoolTerminatedError,
+      );
+      await until(() => Atomics.load(beats, 0) > 3, "the inner task");
+      await pool.terminate();
+      await call;
+      let last: number;
+      const end = performance.now() + 10_000;
+      do {
+        last = Atomics.load(beats, 0);
+        await pause(200);
+      } while (Atomics.load(beats, 0) !== last && performance.now() < end);
+      assertEquals(Atomics.load(beats, 0), last);
+    },
+  );
+}
+
 for (const isBusy of [false, true]) {
   const state = isBusy ? "busy" : "idle";
   testIf(
@@ -206,14 +255,10 @@ for (const isBusy of [false, true]) {
         env: { ...process.env, NODE_TEST_CONTEXT: undefined } as never,
       });
       const lines = createInterface({ input: program.stdout });
-      const [line] = await Promise.race([
-        new Promise<[string]>((resolve) =>
-          lines.once("line", (line) => resolve([line]))
-        ),
-        new Promise<[string]>((resolve) =>
-          setTimeout(() => resolve(["too late"]), 40_000)
-        ),
-      ]);
+      const line = await soon(
+        new Promise<string>((resolve) => lines.once("line", resolve)),
+        "the program's line",
+      );
       const pids = JSON.parse(line) as number[];
       assertEquals(pids.length, 2);
       for (const pid of pids) assert(isAlive(pid));

@@ -118,9 +118,13 @@ export function startProcess(
     if (on === isKeeping) return;
     isKeeping = on;
     const method = on ? "ref" : "unref";
-    child[method]?.();
-    child.channel?.[method]?.();
-    child.stderr[method]?.();
+    for (const handle of [child, child.channel, child.stderr]) {
+      try {
+        handle?.[method]?.();
+      } catch {
+        // It has ended, and Deno has not told yet.
+      }
+    }
   }
 
   /** On some runtimes the exit is heard of before the last messages. */

@@ -70,9 +70,21 @@ const capabilities: Capabilities = {
   weighsSharedMemory: false,
 };
 
-function startThread(source: string, events: WorkerEvents): WorkerPort {
+function createThread(url: URL): NodeWorker {
   const { Worker } = builtin<WorkerThreads>("node:worker_threads");
-  const worker = new Worker(new URL(dataUrl(source)), workerOptions());
+  try {
+    return new Worker(url, workerOptions());
+  } catch (error) {
+    if ((error as { code?: string }).code !== "ERR_WORKER_INVALID_EXEC_ARGV") {
+      throw error;
+    }
+    // Flags of the engine can be inherited, but not named.
+    return new Worker(url, {});
+  }
+}
+
+function startThread(source: string, events: WorkerEvents): WorkerPort {
+  const worker = createThread(new URL(dataUrl(source)));
   let error: unknown;
   let open = true;
   const exited = withResolvers<void>();

@@ -113,9 +113,10 @@ export function sendCell(
 }
 
 /** Where it goes, a worker may die with it. */
-function keep({ sent }: Realm, cell: Cell): void {
+function keep(here: Realm, cell: Cell): void {
+  const { sent } = here;
   sent.delete(cell.key);
-  sent.set(cell.key, cell);
+  sent.set(cell.key, [cell, here.clock++]);
   if (sent.size <= MAX_SENT) return;
   const [oldest] = sent.keys();
   sent.delete(oldest!);

@@ -14,7 +14,7 @@
 
 import type { Cell } from "./cell.ts";
 import { LockAbandonedError } from "../errors.ts";
-import { realm } from "./realm.ts";
+import { type Realm, realm } from "./realm.ts";
 
 const TOKEN = 0;
 const GIVEN_UP = 1;
@@ -33,6 +33,12 @@ export function trackHeld(words: Int32Array): void {
   Atomics.store(words, TOKEN, here.token);
 }
 
+/** Owner: these are the words of a worker that starts. */
+export function expectHeld(words: Int32Array): void {
+  const here = realm();
+  here.workers.set(words, here.clock++);
+}
+
 /**
  * Owner: the worker is gone. Whoever waits for what it held gets an error,
  * and it is free again.
@@ -41,6 +47,23 @@ export function abandonHeld(words: Int32Array, workerId: number): void {
   // Whoever cannot be stopped shall take nothing from now on. A lock that it
   // takes right now either is seen below, or it sees this.
   Atomics.store(words, GIVEN_UP, 1);
+  abandonCells(words, workerId);
+  const here = realm();
+  here.workers.delete(words);
+  forgetSent(here);
+}
+
+/** What was sent before all workers that live were started, none of them has. */
+function forgetSent({ sent, workers }: Realm): void {
+  const [start = Infinity] = workers.values();
+  for (const [key, [, at]] of sent) {
+    // What is kept to be sent to later workers is kept by that.
+    if (at > start) return;
+    sent.delete(key);
+  }
+}
+
+function abandonCells(words: Int32Array, workerId: number): void {
   const token = Atomics.load(words, TOKEN);
   if (token === 0) return;
   const { cells } = realm();

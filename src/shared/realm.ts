@@ -14,8 +14,15 @@ export interface Realm {
   readonly entries: (Cell | undefined)[];
   /** All that were made or received here and are still in use. */
   readonly cells: Map<number, WeakRef<Cell>>;
-  /** The last that were sent, as others may hold them when nobody here does. */
-  readonly sent: Map<number, Cell>;
+  /** Counts what is sent and the workers that start, in their order. */
+  clock: number;
+  /**
+   * The last that were sent, and when: others may hold them when nobody here
+   * does.
+   */
+  readonly sent: Map<number, [cell: Cell, at: number]>;
+  /** The words of workers that live, and when they started. */
+  readonly workers: Map<Int32Array, number>;
   /** Takes out what was collected. */
   readonly collected: FinalizationRegistry<number>;
 }
@@ -45,7 +52,9 @@ function createRealm(): Realm {
     held: new Int32Array(UNWATCHED),
     entries: [],
     cells,
+    clock: 0,
     sent: new Map(),
+    workers: new Map(),
     collected: new FinalizationRegistry((key) => {
       if (!cells.get(key)?.deref()) cells.delete(key);
     }),

@@ -23,7 +23,7 @@ export async function soon<T>(
 ): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`Waited for ${what}`)), 10_000);
+    timer = setTimeout(() => reject(new Error(`Waited for ${what}`)), 20_000);
   });
   try {
     return await Promise.race([promise, late]);
