@@ -31,7 +31,7 @@ onLinux(
       {
         args: [`${SECONDS}`],
         env: { TMPDIR: folder },
-        timeout: (SECONDS + 90) * 1000,
+        timeout: (SECONDS + 150) * 1000,
         nodeArgs: ["--expose-gc"],
         permissions: ["-A", "--v8-flags=--expose-gc"],
       },

@@ -14,7 +14,7 @@ test("source.ts is what generate.ts makes of main.ts", async () => {
   );
 });
 
-test("source.ts holds one module of plain ASCII", async () => {
+test("source.ts holds one script of plain ASCII", async () => {
   const { workerSource } = await import("../src/worker/source.ts");
   assertEquals(workerSource.match(/[^\n\x20-\x7e]/g), null);
   // At the start of a statement, or called: texts may hold the words too.

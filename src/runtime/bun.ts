@@ -6,7 +6,8 @@ import type {
   WorkerPort,
   WorkerRuntime,
 } from "./contract.ts";
-import { bootScript, startProcess } from "./child_process.ts";
+import { bootScript, webBootScript } from "./boot_script.ts";
+import { startProcess } from "./child_process.ts";
 import { dataUrl } from "./data_url.ts";
 import { within, withResolvers } from "../promises.ts";
 
@@ -79,7 +80,10 @@ const capabilities: Capabilities = {
 };
 
 function startThread(source: string, events: WorkerEvents): WorkerPort {
-  const worker = new scope.Worker(dataUrl(source), { type: "module" });
+  const worker = new scope.Worker(dataUrl(webBootScript), {
+    type: "module",
+  });
+  worker.postMessage(source, []);
   let error: unknown;
   let open = true;
   // Terminating a worker that still loads has crashed Bun: wait for its
@@ -120,7 +124,7 @@ function startThread(source: string, events: WorkerEvents): WorkerPort {
 }
 
 function startBunProcess(
-  moduleUrl: string,
+  script: string,
   { isRelayed }: ProcessOptions,
   events: WorkerEvents,
 ): WorkerPort {
@@ -132,7 +136,7 @@ function startBunProcess(
     args: ["--eval", `delete process.env.BUN_BE_BUN;${bootScript}`],
     env: { ...env, BUN_BE_BUN: "1" },
   };
-  return startProcess(command, moduleUrl, isRelayed, builtin, events);
+  return startProcess(command, script, isRelayed, builtin, events);
 }
 
 /** Bun, by its web `Worker`. */

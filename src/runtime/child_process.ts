@@ -61,14 +61,14 @@ const LAST_WORDS = 250;
 const TAIL = 2000;
 
 /**
- * Starts a process that runs the module. Each message is one array of
+ * Starts a process that evaluates the script. Each message is one array of
  * bytes: a value that cannot be serialized then throws here, on each runtime,
  * and never breaks the channel. Its group is its own, so that Ctrl-C reaches
  * it only through its owner.
  */
 export function startProcess(
   { path, args, env }: Command,
-  moduleUrl: string,
+  script: string,
   isRelayed: boolean,
   builtin: Builtin,
   events: WorkerEvents,
@@ -148,7 +148,7 @@ export function startProcess(
 
   const noop = () => {};
   void awaitEnd();
-  child.send(moduleUrl, noop);
+  child.send(script, noop);
   return {
     post: (message) => child.send(serialize(message), noop),
     keepAlive,

@@ -74,14 +74,14 @@ export interface Runtime {
   isMainThread(): boolean;
   /** The number of CPUs that the program may use, at least 1. */
   cpuCount(): number;
-  /** Starts a thread that runs the module text, which must be ASCII. */
+  /** Starts a thread that evaluates the script. */
   startThread(source: string, events: WorkerEvents): WorkerPort;
   /**
-   * Starts a process that runs the module. Throws when the program may
+   * Starts a process that evaluates the script. Throws when the program may
    * not start processes.
    */
   startProcess(
-    moduleUrl: string,
+    script: string,
     options: ProcessOptions,
     events: WorkerEvents,
   ): WorkerPort;

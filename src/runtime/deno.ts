@@ -5,6 +5,7 @@ import type {
   WorkerPort,
   WorkerRuntime,
 } from "./contract.ts";
+import { webBootScript } from "./boot_script.ts";
 import { dataUrl } from "./data_url.ts";
 import { startDenoProcess } from "./deno_process.ts";
 import { importerAt } from "./import_as.ts";
@@ -113,10 +114,11 @@ let workerCount = 0;
 function startThread(source: string, events: WorkerEvents): WorkerPort {
   const { locks } = scope.navigator;
   const lockName = `polypool-worker-${workerCount++}-${crypto.randomUUID()}`;
-  const worker = new scope.Worker(dataUrl(source), {
+  const worker = new scope.Worker(dataUrl(webBootScript), {
     type: "module",
     name: lockName,
   });
+  worker.postMessage(source, []);
   const symbol = keepAliveSymbol();
   let alive = true;
   let open = true;
@@ -202,8 +204,8 @@ export const deno: Runtime = {
     globalThis.constructor.name !== "DedicatedWorkerGlobalScope",
   cpuCount: () => scope.navigator.hardwareConcurrency,
   startThread,
-  startProcess: (moduleUrl, options, events) =>
-    startDenoProcess(moduleUrl, options, events, builtin),
+  startProcess: (script, options, events) =>
+    startDenoProcess(script, options, events, builtin),
   typescriptLoader: () => undefined,
   importFrom,
   processId: () => scope.Deno.pid,

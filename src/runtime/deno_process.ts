@@ -41,7 +41,7 @@ function configOfProgram(builtin: Builtin): string | undefined {
 
 /** Starts a Deno process with the permissions of this one. */
 export function startDenoProcess(
-  moduleUrl: string,
+  script: string,
   { memoryLimit, isRelayed }: ProcessOptions,
   events: WorkerEvents,
   builtin: Builtin,
@@ -81,7 +81,7 @@ export function startDenoProcess(
       ],
       env: isGranted("env") ? Deno.env.toObject() : {},
     },
-    moduleUrl,
+    script,
     isRelayed,
     builtin,
     events,

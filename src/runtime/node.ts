@@ -6,7 +6,8 @@ import type {
   WorkerPort,
   WorkerRuntime,
 } from "./contract.ts";
-import { bootScript, startProcess } from "./child_process.ts";
+import { bootScript, nodeBootScript } from "./boot_script.ts";
+import { startProcess } from "./child_process.ts";
 import { dataUrl } from "./data_url.ts";
 import { importerAt } from "./import_as.ts";
 import { within, withResolvers } from "../promises.ts";
@@ -84,7 +85,8 @@ function createThread(url: URL): NodeWorker {
 }
 
 function startThread(source: string, events: WorkerEvents): WorkerPort {
-  const worker = createThread(new URL(dataUrl(source)));
+  const worker = createThread(new URL(dataUrl(nodeBootScript)));
+  worker.postMessage(source);
   let error: unknown;
   let open = true;
   const exited = withResolvers<void>();
@@ -161,7 +163,7 @@ function processFlags(): string[] {
 }
 
 function startNodeProcess(
-  moduleUrl: string,
+  script: string,
   { memoryLimit, isRelayed }: ProcessOptions,
   events: WorkerEvents,
 ): WorkerPort {
@@ -172,7 +174,7 @@ function startNodeProcess(
   }
   args.push("--input-type=commonjs", "--eval", bootScript);
   const command = { path: execPath, args, env: { ...env } };
-  return startProcess(command, moduleUrl, isRelayed, builtin, events);
+  return startProcess(command, script, isRelayed, builtin, events);
 }
 
 function typescriptLoader(forProcess: boolean): string | undefined {

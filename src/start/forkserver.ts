@@ -4,7 +4,6 @@ import type {
   WorkerEvents,
   WorkerPort,
 } from "../runtime/contract.ts";
-import { dataUrl } from "../runtime/data_url.ts";
 import { runtime } from "../runtime/detect.ts";
 import { nativeModule } from "../runtime/native.ts";
 import { SERVE } from "../wire/messages.ts";
@@ -43,7 +42,7 @@ class ForkServer {
 
   constructor() {
     this.#port = runtime.startProcess(
-      dataUrl(workerSource),
+      workerSource,
       { memoryLimit: undefined, isRelayed: false },
       {
         onMessage: (message) => this.#receive(message as FromServer),
@@ -51,7 +50,7 @@ class ForkServer {
       },
     );
     this.#port.post([SERVE, {
-      moduleUrl: dataUrl(workerSource),
+      script: workerSource,
       ownerPid: runtime.processId(),
       nativeModule: nativeModule(),
     }], []);

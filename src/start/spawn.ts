@@ -1,5 +1,4 @@
 import { runtime } from "../runtime/detect.ts";
-import { dataUrl } from "../runtime/data_url.ts";
 import { sharedMemory } from "../shared/memory.ts";
 import { serializingCodec } from "../wire/codec.ts";
 import { type ControlBlock, createSharedControl } from "../wire/control.ts";
@@ -20,7 +19,7 @@ export const spawn: Starter = {
   stopsBusyWorkers: true,
   createControl: createProcessControl,
   start: (events, setup) =>
-    runtime.startProcess(dataUrl(workerSource), {
+    runtime.startProcess(workerSource, {
       memoryLimit: setup.memoryLimit,
       isRelayed: false,
     }, events),

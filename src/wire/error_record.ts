@@ -6,6 +6,7 @@ import {
   TimeoutError,
   WorkerDiedError,
 } from "../errors.ts";
+import { WORKER_SCRIPT } from "../runtime/boot_script.ts";
 
 /** An own property of an error. */
 export type ErrorField = [key: string, value: unknown, isEnumerable: boolean];
@@ -49,8 +50,11 @@ function poolClasses(): Record<string, ErrorClass> {
   };
 }
 
-/** How the URL of a worker's script begins. */
-const WORKER_SCRIPT = "data:text/javascript;base64,";
+/** Frames of a worker's own script, and of what has started that. */
+const WORKER_FRAME = new RegExp(
+  `\\n.*(?:${WORKER_SCRIPT}|data:text/javascript;base64,).*`,
+  "g",
+);
 
 /** What is set by a class, and so is no field of its own. */
 const STANDARD_KEYS = new Set(["name", "message", "stack"]);
@@ -68,15 +72,9 @@ export function recordError(error: object): ErrorRecord {
   return { class: errorClass, name, message, stack, fields: [] };
 }
 
-/**
- * A worker's own script is a `data:` URL: its frames tell the user nothing,
- * and are as long as the script.
- */
+/** The frames of a worker's own script tell the user nothing. */
 function withoutWorkerFrames(stack: string): string {
-  return stack.includes(WORKER_SCRIPT)
-    ? stack.split("\n").filter((line) => !line.includes(WORKER_SCRIPT))
-      .join("\n")
-    : stack;
+  return stack.replace(WORKER_FRAME, "");
 }
 
 /** The record of an error made from the message. */

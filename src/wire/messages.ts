@@ -72,8 +72,8 @@ export interface PreparedSetup {
 
 /** What a fork server must know. */
 export interface ServerSetup {
-  /** The module that its processes run. */
-  moduleUrl: string;
+  /** The script that its processes evaluate. */
+  script: string;
   ownerPid: number;
   nativeModule: string | undefined;
 }

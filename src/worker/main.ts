@@ -82,9 +82,9 @@ function prepare(setup: PreparedSetup): void {
   }
 }
 
-function serve({ moduleUrl, nativeModule, ownerPid }: ServerSetup): void {
+function serve({ script, nativeModule, ownerPid }: ServerSetup): void {
   become(nativeModule, ownerPid);
-  const server = new Server(host, moduleUrl);
+  const server = new Server(host, script);
   receive = (message) => server.receive(message as ToServer);
 }
 

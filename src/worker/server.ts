@@ -47,15 +47,15 @@ interface Kind {
 /** Keeps processes ready and hands on what is said to them and by them. */
 export class Server {
   readonly #program: WorkerRuntime;
-  readonly #moduleUrl: string;
+  readonly #script: string;
   readonly #serialize: V8["serialize"];
   readonly #workers = new Map<number, WorkerPort>();
   /** In the order of use. */
   readonly #kinds = new Map<string, Kind>();
 
-  constructor(program: WorkerRuntime, moduleUrl: string) {
+  constructor(program: WorkerRuntime, script: string) {
     this.#program = program;
-    this.#moduleUrl = moduleUrl;
+    this.#script = script;
     this.#serialize = program.builtin<V8>("node:v8").serialize;
   }
 
@@ -123,7 +123,7 @@ export class Server {
 
   #start({ setup, spares }: Kind): Spare {
     const spare: Spare = {
-      port: runtime.startProcess(this.#moduleUrl, {
+      port: runtime.startProcess(this.#script, {
         memoryLimit: setup.memoryLimit,
         isRelayed: true,
       }, {
