@@ -13,6 +13,10 @@ import { runCommand } from "../tests/support/program.ts";
 import { runtimes } from "../tests/support/runtimes.ts";
 
 const TASKS = 100_000;
+
+/** Rounds that do not count: until then engines still compile. */
+const WARM_UP = 30;
+
 const flags = process.argv.slice(2).filter((arg) => arg.startsWith("--"));
 const names = process.argv.slice(2).filter((arg) => !arg.startsWith("--"));
 const rounds = Number(
@@ -35,8 +39,7 @@ async function measure(): Promise<Record<string, Row>> {
   const input = Array.from({ length: TASKS }, (_, i) => i);
   const task = (x: number) => x + 1;
   await using plain = new WorkerPool({ nJobs: 2 });
-  // A pool's workers get faster for some dozens of calls: one that has been
-  // called more often would be no fair control.
+  // One that has been called more often would be no fair control.
   await using measured = new WorkerPool({ nJobs: 2, enableInsights: true });
   await using unmeasured = new WorkerPool({ nJobs: 2 });
 
@@ -68,7 +71,7 @@ async function measure(): Promise<Record<string, Row>> {
   };
 
   const times: Record<string, [control: number, run: number][]> = {};
-  for (let round = -3; round < rounds; round++) {
+  for (let round = -WARM_UP; round < rounds; round++) {
     for (const [name, [, control, run]] of Object.entries(cases)) {
       // Each comes first every other time.
       const first = round % 2 === 0;

@@ -49,7 +49,7 @@ function runTasks(
   durations: readonly number[],
   elements: readonly unknown[] = durations,
 ): void {
-  let untilLook = meter.beginTasks(elements, 1);
+  let untilLook = meter.beginTasks(elements, 1, clock.now());
   for (const [index, duration] of durations.entries()) {
     clock.time += duration;
     if (--untilLook === 0) untilLook = meter.look(index + 1, clock.now());
@@ -87,22 +87,22 @@ test("TopFive ignores tasks without a duration", () => {
   assertEquals(top.entries, []);
 });
 
-test("GroupSize stays at one for tasks of 4 us and more", () => {
+test("GroupSize stays at one for tasks of 20 us and more", () => {
   const size = new GroupSize();
   for (let i = 0; i < 100; i++) {
     assertEquals(size.current, 1);
-    size.next(1, 0.0041);
+    size.next(1, 0.0201);
   }
 });
 
-test("GroupSize doubles up to 64 while tasks are quick", () => {
+test("GroupSize doubles up to 1024 while tasks are quick", () => {
   const size = new GroupSize();
-  const sizes = Array.from({ length: 8 }, () => {
+  const sizes = Array.from({ length: 12 }, () => {
     const count = size.current;
-    size.next(count, count * 0.00002);
+    size.next(count, count * 0.00001);
     return count;
   });
-  assertEquals(sizes, [1, 2, 4, 8, 16, 32, 64, 64]);
+  assertEquals(sizes, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1024]);
 });
 
 test("GroupSize doubles when the clock saw no time pass", () => {
@@ -113,9 +113,9 @@ test("GroupSize doubles when the clock saw no time pass", () => {
 
 test("GroupSize shrinks to one at once, for as long as the slow task paid", () => {
   const size = new GroupSize();
-  for (let i = 0; i < 10; i++) size.next(size.current, size.current * 2e-5);
-  assertEquals(size.current, 64);
-  size.next(64, 1);
+  for (let i = 0; i < 12; i++) size.next(size.current, size.current * 1e-5);
+  assertEquals(size.current, 1024);
+  size.next(1024, 1);
   let singles = 0;
   for (; size.current === 1; singles++) size.next(1, 2e-5);
   // 1 ms pays for 25 looks.
@@ -129,7 +129,7 @@ test("GroupSize.reset() starts from one", () => {
   assertEquals(size.current, 1);
 });
 
-test("GroupSize allows one look per 4 us of work, or per 64 tasks", () => {
+test("GroupSize allows one look per 20 us of work, or per 1024 tasks", () => {
   const duration = fc.double({ min: 1e-6, max: 0.05, noNaN: true });
   fc.assert(fc.property(duration, (duration) => {
     const size = new GroupSize();
@@ -137,12 +137,12 @@ test("GroupSize allows one look per 4 us of work, or per 64 tasks", () => {
     let looks = 0;
     for (; tasks < 10_000; looks++) {
       const count = size.current;
-      assert(Number.isInteger(count) && count >= 1 && count <= 64);
+      assert(Number.isInteger(count) && count >= 1 && count <= 1024);
       size.next(count, count * duration);
       tasks += count;
     }
     // Until groups have doubled often enough, there are a few more.
-    const allowed = Math.max(tasks * duration / 0.004, tasks / 64) + 8;
+    const allowed = Math.max(tasks * duration / 0.02, tasks / 1024) + 12;
     assert(looks <= Math.min(allowed, tasks), `${looks} > ${allowed}`);
   }));
 });
@@ -205,8 +205,8 @@ test("WorkerMeter counts all tasks and all their time", () => {
   );
 });
 
-test("WorkerMeter tells the five longest of tasks of 4 us and more", () => {
-  fc.assert(fc.property(durationsOf(0.005), (durations) => {
+test("WorkerMeter tells the five longest of tasks of 20 us and more", () => {
+  fc.assert(fc.property(durationsOf(0.0201), (durations) => {
     const { clock, meter } = createMeter();
     const half = Math.floor(durations.length / 2);
     const book = new InsightsBook(1);
@@ -242,8 +242,24 @@ test("WorkerMeter gives each task of a group the mean", () => {
 test("WorkerMeter looks at another function's tasks from the first one on", () => {
   const { clock, meter } = createMeter();
   runTasks(meter, clock, new Array(1000).fill(2 ** -16));
-  assertEquals(meter.beginTasks([], 1), 64);
-  assertEquals(meter.beginTasks([], 2), 1);
+  assertEquals(meter.beginTasks([], 1, clock.now()), 1024);
+  assertEquals(meter.beginTasks([], 2, clock.now()), 1);
+});
+
+test("WorkerMeter knows numbers whose place results have taken", () => {
+  const { clock, meter } = createMeter();
+  const numbers = new Float64Array([7, 8, 9]);
+  meter.beginTasks(numbers, 1, clock.now());
+  for (const index of numbers.keys()) {
+    clock.time += index + 1;
+    numbers[index] = 0;
+    meter.look(index + 1, clock.now());
+  }
+  meter.endTasks(3);
+  assertEquals(
+    meter.takeLongest(),
+    [[3, "Arg 0: 9"], [2, "Arg 0: 8"], [1, "Arg 0: 7"]],
+  );
 });
 
 test("WorkerMeter tells a long task once", () => {
@@ -269,7 +285,7 @@ test("WorkerMeter describes only tasks that are among the longest", () => {
 
 test("WorkerMeter.addFailure() makes a task count as not completed", () => {
   const { clock, counters, meter } = createMeter();
-  meter.beginTasks([1, 2], 1);
+  meter.beginTasks([1, 2], 1, clock.now());
   clock.time += 5;
   meter.addFailure();
   // Nobody shall see one task less than none.
@@ -283,7 +299,7 @@ test("WorkerMeter.addFailure() makes a task count as not completed", () => {
 
 test("WorkerMeter.pauseTasks() leaves out time until resumeTasks()", () => {
   const { clock, counters, meter } = createMeter();
-  meter.beginTasks(["a", "b"], 1);
+  meter.beginTasks(["a", "b"], 1, clock.now());
   clock.time += 5;
   meter.pauseTasks(1);
   clock.time += 100;
@@ -347,7 +363,7 @@ test("WorkerMeter.takeLongest() gives data that can be cloned", () => {
 test("WorkerMeter measures with the real clock", () => {
   const counters = createCounters();
   const meter = new WorkerMeter(counters);
-  meter.beginTasks([1], 1);
+  meter.beginTasks([1], 1, performance.now());
   const end = performance.now() + 5;
   while (performance.now() < end);
   meter.endTasks(1);

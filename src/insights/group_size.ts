@@ -1,8 +1,8 @@
 /** Working time that a group shall take at least, in ms. */
-const GROUP_TIME = 0.004;
+const GROUP_TIME = 0.02;
 
 /** The most tasks between two looks. */
-const MAX_SIZE = 64;
+const MAX_SIZE = 1024;
 
 /** Working time that pays for one more look, in ms. */
 const LOOK_PRICE = 0.04;
@@ -14,8 +14,8 @@ const MAX_CREDIT = 2500;
  * Decides how many tasks run between two looks at the clock, so that the looks
  * cost little (one takes 0.05 to 0.15 us) and still tell tasks apart.
  *
- * Tasks of 4 us and more each get their own look. Quicker ones share: groups
- * double until a group takes 4 us, or has 64 tasks. What takes longer than
+ * Tasks of 20 us and more each get their own look. Quicker ones share: groups
+ * double until a group takes 20 us, or has 1024 tasks. What takes longer than
  * 40 us earns credit, and as long as there is some, every task gets its own
  * look. So where quick and slow tasks mix, a slow one pays for telling dozens
  * or hundreds of the next ones apart, at less than a hundredth of its time.

@@ -77,7 +77,7 @@ export interface WorkerPoolInsights {
   exitRatio: number;
   /**
    * How long the longest tasks took, at most five, the longest first. Tasks
-   * of a few microseconds are measured together with their neighbours.
+   * of less than 20 us are measured together with their neighbours.
    */
   top5MaxTaskDurations: number[];
   /** The arguments of these tasks, shortened: `Arg 0: 19 | Arg 1: "z"`. */

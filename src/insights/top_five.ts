@@ -1,4 +1,5 @@
-const SIZE = 5;
+/** How many they are. */
+export const SIZE = 5;
 
 /** The five longest of many tasks, and what is known of each. */
 export class TopFive<T> {

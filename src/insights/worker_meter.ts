@@ -8,7 +8,7 @@ import {
 } from "./counters.ts";
 import { describeTask } from "./describe_task.ts";
 import { GroupSize } from "./group_size.ts";
-import { TopFive } from "./top_five.ts";
+import { SIZE, TopFive } from "./top_five.ts";
 
 /** How long a task took, in ms, and its arguments as text. */
 export type LongTask = [duration: number, args: string];
@@ -40,6 +40,11 @@ export class WorkerMeter {
   #functionId: number | undefined;
   /** The chunk whose tasks run one after the other. */
   #elements: ArrayLike<unknown> = [];
+  /**
+   * The first of the next group, if they are numbers: results take their
+   * place. As all of a group count the same, no others can be asked for.
+   */
+  readonly #group = new Float64Array(SIZE);
   /** How many of them had ended at the last look, and when that was. */
   #ended = 0;
   #lookedAt = 0;
@@ -90,14 +95,18 @@ export class WorkerMeter {
    * The tasks of a chunk are about to run, one after the other. Returns how
    * many to run until `look()`.
    */
-  beginTasks(elements: ArrayLike<unknown>, functionId: number): number {
+  beginTasks(
+    elements: ArrayLike<unknown>,
+    functionId: number,
+    now: number,
+  ): number {
     // What is known of a function's tasks says nothing of another's.
     if (functionId !== this.#functionId) this.#size.reset();
     this.#functionId = functionId;
     this.#elements = elements;
     this.#ended = 0;
-    this.resumeTasks();
-    return this.#size.current;
+    this.#lookedAt = now;
+    return this.#nextGroup();
   }
 
   /**
@@ -115,11 +124,11 @@ export class WorkerMeter {
       this.#counters[WORKING]! += elapsed;
       this.#size.next(count, elapsed);
       for (let i = first; i < ended && this.#isLong(mean); i++) {
-        this.#note(mean, this.#elements[i]);
+        this.#note(mean, this.#elementAt(i, first));
       }
     }
     this.#lookedAt = now;
-    return this.#size.current;
+    return this.#nextGroup();
   }
 
   /** Until `resumeTasks()`, the worker is not at these tasks. */
@@ -169,6 +178,24 @@ export class WorkerMeter {
       candidate.untold = undefined;
     }
     return longest;
+  }
+
+  #nextGroup(): number {
+    const size = this.#size.current;
+    const elements = this.#elements;
+    if (elements instanceof Float64Array) {
+      const first = this.#ended;
+      const count = Math.min(size, SIZE, elements.length - first);
+      for (let i = 0; i < count; i++) this.#group[i] = elements[first + i]!;
+    }
+    return size;
+  }
+
+  /** An element of the group that began with the first. */
+  #elementAt(index: number, first: number): unknown {
+    return this.#elements instanceof Float64Array
+      ? this.#group[index - first]
+      : this.#elements[index];
   }
 
   #addEnded(count: number): void {

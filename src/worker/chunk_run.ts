@@ -53,7 +53,8 @@ export async function runInOrder(setup: RunSetup): Promise<void> {
   let lastLook = performance.now();
   let lastYield = lastLook;
   let lastFlush = lastLook;
-  let stride = meter?.beginTasks(elements, setup.functionId) ?? 1;
+  let stride = meter?.beginTasks(elements, setup.functionId, lastLook) ??
+    1;
   let untilLook = stride;
   let i = 0;
   for (; i < count; i++) {

@@ -209,10 +209,7 @@ export class Runner {
       packError: (error) => codec.packError(explain(known.definition, error)),
       meter: this.#meter,
       post,
-      // The meter looks at elements later.
-      buffer: codec.copies && !this.#meter && list instanceof Float64Array
-        ? list
-        : undefined,
+      buffer: codec.copies && list instanceof Float64Array ? list : undefined,
     });
     const run: RunSetup = {
       sequence,
