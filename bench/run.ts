@@ -54,6 +54,33 @@ installPeers();
 await buildPrograms();
 
 const results: Record<string, ResultsByRuntime> = {};
+const folder = new URL(quick ? "dist/results/" : "results/", import.meta.url);
+mkdirSync(folder, { recursive: true });
+
+/** Writes what is known by now: a bench that is stopped has not run in vain. */
+function save(): void {
+  const about = { date, quick, rounds: options.rounds, system };
+  const record = { ...about, peers: peerVersions(), results };
+  writeFileSync(
+    new URL(`${date}.json`, folder),
+    JSON.stringify(record, null, 1) + "\n",
+  );
+  for (const [name, byRuntime] of Object.entries(results)) {
+    const workload = workloads[name]!;
+    writeFileSync(
+      new URL(`${name}.svg`, folder),
+      barChart(workload, byRuntime),
+    );
+    if (Object.values(byRuntime).flat().some(({ series }) => series)) {
+      const title = `${workload.title}: memory from first to last`;
+      writeFileSync(
+        new URL(`${name}-memory.svg`, folder),
+        lineChart(title, byRuntime),
+      );
+    }
+  }
+}
+
 for (const runtimeName of chosen(Object.keys(runtimes))) {
   const runtime = runtimes[runtimeName]!();
   for (const name of chosen(Object.keys(workloads))) {
@@ -61,28 +88,6 @@ for (const runtimeName of chosen(Object.keys(runtimes))) {
     const found = await holdContest(runtime, [name, workload], options);
     (results[name] ??= {})[runtime.identity] = found;
     printTable(runtime.identity, workload, found);
-  }
-}
-
-const folder = new URL(quick ? "dist/results/" : "results/", import.meta.url);
-mkdirSync(folder, { recursive: true });
-const about = { date, quick, rounds: options.rounds, system };
-const record = { ...about, peers: peerVersions(), results };
-writeFileSync(
-  new URL(`${date}.json`, folder),
-  JSON.stringify(record, null, 1) + "\n",
-);
-for (const [name, byRuntime] of Object.entries(results)) {
-  const workload = workloads[name]!;
-  writeFileSync(
-    new URL(`${name}.svg`, folder),
-    barChart(workload, byRuntime),
-  );
-  if (Object.values(byRuntime).flat().some(({ series }) => series)) {
-    const title = `${workload.title}: memory from first to last`;
-    writeFileSync(
-      new URL(`${name}-memory.svg`, folder),
-      lineChart(title, byRuntime),
-    );
+    save();
   }
 }
