@@ -81,10 +81,10 @@ function save(): void {
   }
 }
 
-for (const runtimeName of chosen(Object.keys(runtimes))) {
-  const runtime = runtimes[runtimeName]!();
-  for (const name of chosen(Object.keys(workloads))) {
-    const workload = workloads[name]!;
+for (const name of chosen(Object.keys(workloads))) {
+  const workload = workloads[name]!;
+  for (const runtimeName of chosen(Object.keys(runtimes))) {
+    const runtime = runtimes[runtimeName]!();
     const found = await holdContest(runtime, [name, workload], options);
     (results[name] ??= {})[runtime.identity] = found;
     printTable(runtime.identity, workload, found);
