@@ -1,10 +1,12 @@
 // polypool beside its peers and beside workers without a pool, on each runtime.
 //
 //   npm run bench -- [runtime ...] [workload ...] [--quick] [--rounds=n]
-//                    [--limit=seconds]
+//                    [--limit=seconds] [--against=name,name]
 //
 // Runtimes: node (the machine's own), newest-node, deno, bun. Workloads: the
-// names in workloads/all.ts. All by default. Charts and figures go to
+// names in workloads/all.ts. All by default, and all contestants: --against
+// leaves out all that none of the names begins, but for controls and polypool;
+// a peer that takes milliseconds for each call takes the bench hours. Charts and figures go to
 // bench/results, with --quick to bench/dist/results.
 import { mkdirSync, writeFileSync } from "node:fs";
 import process from "node:process";
@@ -24,6 +26,7 @@ const { positionals, values: flags } = parseArgs({
     quick: { type: "boolean", default: false },
     rounds: { type: "string", default: "5" },
     limit: { type: "string" },
+    against: { type: "string" },
   },
 });
 for (const name of positionals) {
@@ -46,6 +49,7 @@ const options = {
   quick,
   rounds: Number(flags.rounds),
   limit: Number(flags.limit ?? (quick ? 20 : 120)) * 1000,
+  against: flags.against?.split(","),
 };
 const system = describeSystem();
 const date = new Date().toISOString().slice(0, 10);

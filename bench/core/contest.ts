@@ -24,6 +24,8 @@ export interface ContestOptions {
   quick: boolean;
   /** Milliseconds that one run may take. */
   limit: number;
+  /** How the names of those begin that take part; all if there are none. */
+  against: string[] | undefined;
 }
 
 const program = fileURLToPath(new URL("../dist/measure.js", import.meta.url));
@@ -36,10 +38,13 @@ const program = fileURLToPath(new URL("../dist/measure.js", import.meta.url));
 export async function holdContest(
   runtime: Runtime,
   [name, workload]: [string, Workload],
-  { rounds, quick, limit }: ContestOptions,
+  { rounds, quick, limit, against }: ContestOptions,
 ): Promise<Result[]> {
   // Only the names: nothing large is made here.
-  const contestants = Object.keys(workload.rows(true));
+  const contestants = Object.keys(workload.rows(true)).filter((name) =>
+    against === undefined || name === workload.control ||
+    ["polypool", ...against].some((start) => name.startsWith(start))
+  );
   const readings = new Map<string, Reading[]>(
     contestants.map((contestant) => [contestant, []]),
   );
