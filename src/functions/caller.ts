@@ -75,7 +75,9 @@ const SHARING_INTERVAL = 1;
  * calls share a stack.
  */
 export class RecentCaller {
-  #caller: Caller | undefined;
+  // A stack refers to the functions in it and to all that they can see, such
+  // as the pool, which this must not keep. Whoever waits for a call keeps it.
+  #caller: WeakRef<Caller> | undefined;
   #exactCalls = 0;
   #since = -Infinity;
 
@@ -85,12 +87,14 @@ export class RecentCaller {
     if (now - this.#since > SHARING_INTERVAL) {
       this.#since = now;
       this.#exactCalls = 0;
-    } else if (this.#exactCalls >= EXACT_CALLS) {
-      return this.#caller!;
     }
-    this.#exactCalls++;
-    this.#caller = captureCaller(publicFunction);
-    return this.#caller;
+    if (this.#exactCalls === EXACT_CALLS) {
+      const recent = this.#caller!.deref();
+      if (recent) return recent;
+    } else this.#exactCalls++;
+    const caller = captureCaller(publicFunction);
+    if (this.#exactCalls === EXACT_CALLS) this.#caller = new WeakRef(caller);
+    return caller;
   }
 }
 
