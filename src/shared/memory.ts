@@ -203,7 +203,9 @@ function recognize(buffer: SharedArrayBuffer): MemoryHandle | undefined {
 export function openMemory(handle: MemoryHandle): SharedArrayBuffer {
   const known = buffers.get(handle.id)?.deref();
   if (known) return known;
-  const native = nativeOrReason();
+  // That it opens, with the ID in it, shows as much as a first block would;
+  // and a process that only opens memory makes none.
+  const native = usable ?? loadNative();
   if ("reason" in native) throw new Error(sharedMemory.reason);
   let buffer: SharedArrayBuffer;
   try {
@@ -214,6 +216,7 @@ export function openMemory(handle: MemoryHandle): SharedArrayBuffer {
       { cause },
     );
   }
+  usable = native;
   remember(buffer, handle);
   opened.add(buffer);
   return buffer;
