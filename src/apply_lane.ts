@@ -46,7 +46,11 @@ export class ApplyLane implements TaskSource {
       this.#unsettled[task.place] = last;
       last.place = task.place;
     }
-    if (this.#unsettled.length === 0) this.crew.rest(this);
+    if (this.#unsettled.length > 0) return;
+    // What is settled and still waits would lead to all that its callers see.
+    this.#queue.clear();
+    this.#returned.length = 0;
+    this.crew.rest(this);
   }
 
   hasChunk(): boolean {
