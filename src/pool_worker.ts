@@ -2,6 +2,7 @@ import { PoolTerminatedError } from "./errors.ts";
 import { HeldChunks } from "./held_chunks.ts";
 import type { Counters } from "./insights/counters.ts";
 import type { LongTask } from "./insights/worker_meter.ts";
+import { Pace } from "./pace.ts";
 import { type Resolvers, withResolvers } from "./promises.ts";
 import type { WorkerEnd } from "./runtime/contract.ts";
 import type { Starter, StartSetup } from "./start/contract.ts";
@@ -23,6 +24,7 @@ import {
   UNSTARTABLE,
 } from "./wire/messages.ts";
 import { countersOf, setPhase } from "./wire/control.ts";
+import { callSoon } from "./worker/immediate.ts";
 import { WorkerLink } from "./worker_link.ts";
 
 /** How long a worker may take to end after its last message, in ms. */
@@ -75,6 +77,7 @@ export class PoolWorker {
   #state: "starting" | "ready" | "stopping" | "ended" = "starting";
   readonly #startedAt = performance.now();
   #idleSince = this.#startedAt;
+  readonly #pace = new Pace();
   readonly #ready = withResolvers<void>();
   #stopped: Resolvers<unknown[]> | undefined;
   #exitTimeout: number | undefined;
@@ -133,8 +136,11 @@ export class PoolWorker {
   /** Sends a chunk. What cannot be sent fails by itself. */
   send(chunk: Chunk): void {
     const wasIdle = this.#held.size === 0;
+    this.#link.setHot(
+      wasIdle && this.isReady && this.#pace.isHot(chunk, this.#idleSince),
+    );
     this.#held.send(chunk);
-    if (wasIdle && this.#held.size > 0) this.#keepAlive(true);
+    if (wasIdle && this.#held.size > 0) this.#begin();
     if (this.#held.isWorn) this.#owner.onWorn(this);
   }
 
@@ -203,18 +209,34 @@ export class PoolWorker {
     clearTimeout(this.#exitTimer);
     clearTimeout(this.#releaseTimer);
     this.#held.leave();
+    this.#pace.setBusy(false);
     this.#owner.onEnded(this);
   }
 
   /** The worker holds one chunk less. */
   #onLess(): void {
     if (this.#held.size === 0) {
+      this.#pace.setBusy(false);
       this.#idleSince = performance.now();
       if (this.#state === "stopping") return this.#tellToStop();
       this.#releaseSoon();
       if (this.#held.isWorn) return this.#owner.onWornOut(this);
     }
     if (this.#state !== "stopping") this.#owner.onCredit(this);
+  }
+
+  /** The worker has something to do. */
+  #begin(): void {
+    this.#keepAlive(true);
+    this.#pace.setBusy(true);
+    // Those who call in the same tick come first.
+    if (!this.#link.isExpecting) return;
+    if (this.#pace.isTurnDue()) callSoon(() => this.#look());
+    else queueMicrotask(() => this.#look());
+  }
+
+  #look(): void {
+    if (!this.#link.look()) this.#pace.noteMiss();
   }
 
   #keepAlive(on: boolean): void {
@@ -247,6 +269,7 @@ export class PoolWorker {
         return this.counters.set(message[1]);
       case RESULTS:
         this.#note(message[5]?.longest);
+        if (message[5]) this.#pace.noteEnd(message[5].elapsed);
         return this.#held.addResults(message);
       case FAILED:
         this.#note(message[4]);

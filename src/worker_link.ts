@@ -7,6 +7,7 @@ import { abandonHeld, expectHeld } from "./shared/held.ts";
 import type { Starter, StartSetup } from "./start/contract.ts";
 import type { Chunk } from "./task_source.ts";
 import type { Codec } from "./wire/codec.ts";
+import { HotLine } from "./wire/hot_line.ts";
 import { explainCloneFailure } from "./wire/values.ts";
 import {
   begin,
@@ -48,6 +49,10 @@ export class WorkerLink {
   /** What the worker tells of the locks that it holds. */
   readonly #held: Int32Array;
   readonly #managed: ManagedAnswers;
+  /** The way that is quicker than the port, if there is one. */
+  readonly #hotLine: HotLine | undefined;
+  #isHot = false;
+  readonly #onMessage: (message: FromWorker) => void;
   /** Functions that the worker knows, by ID. */
   readonly #known = new Set<number>();
 
@@ -59,6 +64,7 @@ export class WorkerLink {
   ) {
     this.codec = starter.codec;
     this.#workerId = setup.workerId;
+    this.#onMessage = events.onMessage;
     this.#managed = new ManagedAnswers(
       this.codec,
       (reply) => this.#post(reply),
@@ -67,9 +73,13 @@ export class WorkerLink {
     this.sharesControl = control !== undefined;
     this.control = control ?? createControl();
     this.#held = heldWords(this.control);
+    if (control && !starter.inThread) {
+      this.#hotLine = new HotLine(control, true, starter.isProcess);
+    }
     this.#port = starter.start({
       onMessage: (message) => {
         const received = message as FromWorker;
+        this.#hotLine?.noteSeen();
         if (received[0] === MANAGED) this.#managed.answer(received);
         else events.onMessage(received);
       },
@@ -104,6 +114,11 @@ export class WorkerLink {
   /** Sends a chunk. Throws when its elements cannot be sent. */
   sendChunk(sequence: number, chunk: Chunk): void {
     const { handle, elements, mode } = chunk;
+    if (this.#isHot && this.#known.has(handle.id)) {
+      offer(this.control, sequence);
+      const [element] = elements as readonly unknown[];
+      if (this.#hotLine!.sendTask(sequence, handle.id, mode, element)) return;
+    }
     const { payload, transfer } = this.codec.packList(elements);
     this.#define(handle);
     this.#managed.keep(payload);
@@ -111,6 +126,27 @@ export class WorkerLink {
     // It counts as begun, as nobody could take it back.
     if (!this.sharesControl) begin(this.control, sequence);
     this.#post([CHUNK, sequence, handle.id, mode, payload], transfer);
+  }
+
+  /** Sends chunks of one task, until told otherwise, the quick way if it can. */
+  setHot(isHot: boolean): void {
+    this.#isHot = isHot && this.#hotLine !== undefined;
+    this.#hotLine?.setHot(isHot);
+  }
+
+  /** Whether to look for what the worker sends the quick way. */
+  get isExpecting(): boolean {
+    return this.#hotLine?.isExpecting ?? false;
+  }
+
+  /**
+   * Looks for a moment for the end of a chunk of one task, and hands it on.
+   * Returns whether it came.
+   */
+  look(): boolean {
+    const message = this.#hotLine?.receiveResult();
+    if (message) this.#onMessage(message);
+    return message !== undefined;
   }
 
   /** The worker shall leave what it has not begun of the chunk. */
@@ -170,6 +206,8 @@ export class WorkerLink {
   }
 
   #post(message: ToWorker, transfer: ArrayBuffer[] = []): void {
-    this.#port.post(message, transfer);
+    const post = () => this.#port.post(message, transfer);
+    if (this.#hotLine) this.#hotLine.post(post);
+    else post();
   }
 }

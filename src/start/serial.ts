@@ -65,6 +65,7 @@ function start(events: WorkerEvents): WorkerPort {
       codec: referenceCodec,
       drained: () => undefined,
       announcer: undefined,
+      hotLine: undefined,
       close: () => {},
       // The thread is not the pool's to bind.
       pin: () => {},

@@ -27,6 +27,7 @@
 import { COUNTERS, type Counters } from "../insights/counters.ts";
 import { HELD_WORDS } from "../shared/held.ts";
 import { allocate } from "../shared/memory.ts";
+import { MAILBOX_WORDS } from "./mailbox.ts";
 
 /** Results that can be put down and not told. */
 export const UNTOLD_CAPACITY = 1024;
@@ -49,8 +50,11 @@ const COUNTERS_WORD = RESULTS_OFFSET / 4 + UNTOLD_CAPACITY * 2;
 /** Behind them: the locks that the worker may hold, see held.ts. */
 const FIRST_HELD_WORD = COUNTERS_WORD + COUNTERS * 2;
 
+/** Behind them: two mailboxes, see hot_line.ts. At a multiple of 8 bytes. */
+export const HOT_LINE_WORD: number = FIRST_HELD_WORD + HELD_WORDS;
+
 /** The number of words. */
-const WORDS = FIRST_HELD_WORD + HELD_WORDS;
+const WORDS = HOT_LINE_WORD + 2 * MAILBOX_WORDS;
 
 /** The phase of a worker that runs tasks, or nothing. */
 export const RUNNING = 0;
@@ -85,7 +89,7 @@ export function countersOf({ buffer, byteOffset }: ControlBlock): Counters {
 
 /** What the worker may hold. */
 export function heldWords(control: ControlBlock): Int32Array {
-  return control.subarray(FIRST_HELD_WORD);
+  return control.subarray(FIRST_HELD_WORD, HOT_LINE_WORD);
 }
 
 function slotOf(sequence: number): number {

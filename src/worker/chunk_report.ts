@@ -12,6 +12,7 @@ import {
   type FromWorker,
   RESULTS,
 } from "../wire/messages.ts";
+import type { HotLine } from "../wire/hot_line.ts";
 import type { UntoldResults } from "../wire/untold.ts";
 import { explainCloneFailure } from "../wire/values.ts";
 import { ResultList } from "./result_list.ts";
@@ -32,6 +33,7 @@ export interface ReportSetup {
   packError: (error: unknown) => PackedError;
   meter: WorkerMeter | undefined;
   post: Post;
+  hotLine: HotLine | undefined;
   /** Where results may be put as long as they are numbers. */
   buffer: Float64Array | undefined;
 }
@@ -170,9 +172,14 @@ export class ChunkReport {
     failures: Failure[],
     final: boolean,
   ): void {
-    const { sequence, codec, post } = this.#setup;
-    const { payload, transfer } = codec.packList(results, true);
+    const { sequence, codec, post, hotLine } = this.#setup;
     const elapsed = performance.now() - this.#startedAt;
+    if (final) hotLine?.expectTask();
+    if (
+      final && first === 0 && results.length === 1 && failures.length === 0 &&
+      !this.#setup.meter && hotLine?.sendResult(sequence, elapsed, results[0])
+    ) return;
+    const { payload, transfer } = codec.packList(results, true);
     const end = final ? { elapsed, longest: this.#takeLongest() } : undefined;
     post([RESULTS, sequence, first, payload, failures, end], transfer);
   }

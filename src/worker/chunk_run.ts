@@ -15,6 +15,29 @@ import { callSoon } from "./immediate.ts";
 /** A task function with its leading arguments in place. */
 export type BoundTask = (element: unknown) => unknown;
 
+// deno-lint-ignore ban-types
+type Callable = Function;
+
+/** The function with its leading arguments; an array gives the others. */
+export function bindTask(
+  callable: Callable,
+  leading: readonly unknown[],
+  elements: ArrayLike<unknown>,
+): BoundTask {
+  // Numbers need not be looked at.
+  if (leading.length === 0 && elements instanceof Float64Array) {
+    return callable as BoundTask;
+  }
+  if (leading.length === 0) {
+    return (element) =>
+      Array.isArray(element) ? callable(...element) : callable(element);
+  }
+  return (element) =>
+    Array.isArray(element)
+      ? callable(...leading, ...element)
+      : callable(...leading, element);
+}
+
 /** What a chunk needs to run. */
 export interface RunSetup {
   sequence: number;

@@ -32,6 +32,7 @@ import {
   createControl,
   heldWords,
 } from "../wire/control.ts";
+import { HotLine } from "../wire/hot_line.ts";
 import { useNativeModule } from "../runtime/native.ts";
 import { processWorker } from "../runtime/process_worker.ts";
 import { Announcer } from "./announcer.ts";
@@ -48,8 +49,12 @@ const codec = host.isProcess ? serializingCodec : cloningCodec;
 let finder: Modules | undefined;
 let runner: Runner | undefined;
 
+let hotLine: HotLine | undefined;
+
 function post(message: FromWorker, transfer: ArrayBuffer[] = []): void {
-  host.post(message, transfer);
+  const post = () => host.post(message, transfer);
+  if (hotLine) hotLine.post(post);
+  else post();
 }
 
 const requests = new ManagedRequests(post, codec);
@@ -104,6 +109,11 @@ function start(message: SentSetup): Runner {
     ? codec.unpack(packedControl) as ControlBlock
     : createControl();
   trackHeld(heldWords(control));
+  if (packedControl) {
+    hotLine = new HotLine(control, false, host.isProcess);
+    // This message.
+    hotLine.noteSeen();
+  }
   const announcer = packedControl ? undefined : new Announcer(
     control,
     post,
@@ -116,6 +126,7 @@ function start(message: SentSetup): Runner {
     close: host.close,
     drained: host.drained,
     announcer,
+    hotLine,
     pin: (cpuIds) => pinWorker(cpuIds, host),
     finder,
   });
@@ -142,4 +153,7 @@ let receive = (message: unknown): void => {
   }
 };
 
-host.onMessage((message) => receive(message));
+host.onMessage((message) => {
+  hotLine?.noteSeen();
+  receive(message);
+});

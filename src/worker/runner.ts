@@ -11,6 +11,7 @@ import {
   skipRest,
 } from "../wire/control.ts";
 import type { PackedError } from "../wire/errors.ts";
+import type { HotLine } from "../wire/hot_line.ts";
 import { UntoldResults } from "../wire/untold.ts";
 import { explainCloneFailure, type Packed } from "../wire/values.ts";
 import {
@@ -29,6 +30,7 @@ import {
 import type { Announcer } from "./announcer.ts";
 import { ChunkReport, type Post } from "./chunk_report.ts";
 import {
+  bindTask,
   type BoundTask,
   runInOrder,
   type RunSetup,
@@ -42,6 +44,9 @@ type Callable = Function;
 
 /** What the exit function's result is called in errors. */
 const EXIT_RESULT = "the result of 'workerExit'";
+
+/** How long timers and messages may have to wait, in ms. */
+const TURN_INTERVAL = 8;
 
 /** A chunk that waits for its turn, and its function. */
 interface QueuedChunk {
@@ -62,6 +67,8 @@ export interface RunnerHost {
   /** Binds the worker to CPUs. */
   pin(cpuIds: readonly number[]): void;
   finder: FunctionFinder;
+  /** The quick way to the owner, if there is one. */
+  hotLine: HotLine | undefined;
 }
 
 interface KnownFunction {
@@ -167,24 +174,34 @@ export class Runner {
 
   async #runQueue(): Promise<void> {
     if (this.#prepared) await this.#prepared;
-    this.#meter?.endWaiting();
-    for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
-      if (begin(this.#setup.control, next.message[1])) {
-        await this.#runChunk(next);
+    const startedAt = performance.now();
+    do {
+      this.#meter?.endWaiting();
+      for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
+        if (begin(this.#setup.control, next.message[1])) {
+          await this.#runChunk(next);
+        }
       }
-    }
+      this.#meter?.beginWaiting();
+    } while (this.#look(performance.now() - startedAt > TURN_INTERVAL));
     this.#isRunning = false;
-    this.#meter?.beginWaiting();
+  }
+
+  /** Looks for the next chunk. Returns whether it has come. */
+  #look(isTurnDue: boolean): boolean {
+    const message = this.#host.hotLine?.receiveTask(isTurnDue);
+    if (message) this.receive(message);
+    return message !== undefined;
   }
 
   async #runChunk({ message, known }: QueuedChunk): Promise<void> {
     const [, sequence, functionId, mode, elements] = message;
-    const { codec, post, finder, announcer, drained } = this.#host;
+    const { codec, post, finder, announcer, drained, hotLine } = this.#host;
     const list = codec.unpackList(elements);
     let task: BoundTask;
     try {
       const callable = known.callable ?? await this.#findKnown(known);
-      task = this.#bind(callable, list);
+      task = bindTask(callable, this.#leading, list);
     } catch (error) {
       post([UNRUNNABLE, sequence, codec.packError(error), "function"]);
       return;
@@ -209,6 +226,7 @@ export class Runner {
       packError: (error) => codec.packError(explain(known.definition, error)),
       meter: this.#meter,
       post,
+      hotLine,
       buffer: codec.copies && list instanceof Float64Array ? list : undefined,
     });
     const run: RunSetup = {
@@ -312,22 +330,5 @@ export class Runner {
       setPhase(control, RUNNING);
       void this.#host.announcer?.setPhase(RUNNING);
     }
-  }
-
-  /** The function with its leading arguments; an array gives the others. */
-  #bind(callable: Callable, elements: ArrayLike<unknown>): BoundTask {
-    const leading = this.#leading;
-    // Numbers need not be looked at.
-    if (leading.length === 0 && elements instanceof Float64Array) {
-      return callable as BoundTask;
-    }
-    if (leading.length === 0) {
-      return (element) =>
-        Array.isArray(element) ? callable(...element) : callable(element);
-    }
-    return (element) =>
-      Array.isArray(element)
-        ? callable(...leading, ...element)
-        : callable(...leading, element);
   }
 }

@@ -1,0 +1,79 @@
+import { runtime } from "./runtime/detect.ts";
+import type { Chunk } from "./task_source.ts";
+
+/** Tasks that must follow each other at once before anybody stays awake. */
+const MIN_STREAK = 4;
+
+/** Within so many ms after the last has returned, a call follows at once. */
+const MAX_GAP = 0.05;
+
+/** Tasks that take longer, in ms, are not worth staying awake for. */
+const MAX_TASK = 0.05;
+
+/** How long timers and messages of the owner may have to wait, in ms. */
+const TURN_INTERVAL = 1;
+
+/** When they had their last turn. */
+let lastTurn = 0;
+
+/** Workers of all pools in this thread that have something to do. */
+let busyWorkers = 0;
+
+let cpuCount: number | undefined;
+
+/** Tells whether short single tasks of a worker follow each other at once. */
+export class Pace {
+  #streak = 0;
+  #isBusy = false;
+
+  /** The worker has something to do, or nothing any more. */
+  setBusy(isBusy: boolean): void {
+    if (isBusy === this.#isBusy) return;
+    this.#isBusy = isBusy;
+    busyWorkers += isBusy ? 1 : -1;
+  }
+
+  /**
+   * A chunk is about to be sent to the worker, which has been idle since then,
+   * by `performance.now()`. Returns whether both sides shall stay awake.
+   */
+  isHot({ elements, mode }: Chunk, idleSince: number): boolean {
+    const isSingle = elements.length === 1 && mode.isolated &&
+      mode.concurrency === 1;
+    if (!isSingle || performance.now() - idleSince > MAX_GAP) {
+      this.#cool();
+      return false;
+    }
+    this.#streak = Math.min(this.#streak + 1, MIN_STREAK * 2);
+    if (this.#streak < MIN_STREAK) return false;
+    // Who stays awake must not keep others from working.
+    cpuCount ??= runtime.cpuCount();
+    return busyWorkers < cpuCount;
+  }
+
+  /** A chunk has ended, of which the worker says that it took so many ms. */
+  noteEnd(elapsed: number): void {
+    if (elapsed > MAX_TASK) this.#cool();
+  }
+
+  /**
+   * Whether the thread should go back to its event loop instead of looking,
+   * as promises that settle at once would keep it from there.
+   */
+  isTurnDue(): boolean {
+    const now = performance.now();
+    if (now - lastTurn < TURN_INTERVAL) return false;
+    lastTurn = now;
+    return true;
+  }
+
+  /** Staying awake for the end of a chunk was in vain. */
+  noteMiss(): void {
+    this.#cool();
+  }
+
+  /** Once may be by chance. */
+  #cool(): void {
+    this.#streak = Math.max(0, this.#streak - MIN_STREAK + 1);
+  }
+}

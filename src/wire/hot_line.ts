@@ -1,0 +1,147 @@
+import type { BriefValues } from "./brief.ts";
+import { HOT_LINE_WORD } from "./control.ts";
+import { loadNative } from "../runtime/native.ts";
+import { Mailbox, MAILBOX_WORDS, type Sleeper } from "./mailbox.ts";
+import {
+  CHUNK,
+  type ChunkMode,
+  type FromWorker,
+  RESULTS,
+  type ToWorker,
+} from "./messages.ts";
+
+/** How long a side stays awake for what comes next, in ms. */
+const AWAKE = 0.05;
+
+/**
+ * How long it sleeps then before it goes back to its event loop, in ms: should
+ * both sides run on the same core, each needs the other to leave it.
+ */
+const ASLEEP = 0.2;
+
+/** Among threads of one process. */
+const byEngine: Sleeper = {
+  sleep: (words, index, expected, ms) =>
+    void Atomics.wait(words, index, expected, ms),
+  wake: (words, index) => void Atomics.notify(words, index),
+};
+
+/** Among processes. Those that share memory have the system's calls, too. */
+const bySystem: Sleeper = {
+  sleep(words, index, expected, ms) {
+    const native = loadNative();
+    if ("futexWait" in native) native.futexWait(words, index, expected, ms);
+  },
+  wake(words, index) {
+    const native = loadNative();
+    if ("futexWake" in native) native.futexWake(words, index, 1);
+  },
+};
+
+type ChunkMessage = Extract<ToWorker, [typeof CHUNK, ...unknown[]]>;
+type ResultsMessage = Extract<FromWorker, [typeof RESULTS, ...unknown[]]>;
+
+/**
+ * The quick way to a worker and back, for single tasks that follow each other
+ * at once: each side stays awake for a moment to look for what comes next. It
+ * carries brief values only, and stands beside the port: what it does not take
+ * must be posted.
+ */
+export class HotLine {
+  readonly #outgoing: Mailbox;
+  readonly #incoming: Mailbox;
+
+  /** Uses the control words of a worker that is a thread or a process. */
+  constructor(control: Int32Array, isOwner: boolean, isProcess: boolean) {
+    const sleeper = isProcess ? bySystem : byEngine;
+    const [toWorker, toOwner] = [HOT_LINE_WORD, HOT_LINE_WORD + MAILBOX_WORDS]
+      .map((first) => new Mailbox(control, first, sleeper));
+    this.#outgoing = isOwner ? toWorker! : toOwner!;
+    this.#incoming = isOwner ? toOwner! : toWorker!;
+  }
+
+  /** Posts a message to the other side. */
+  post(post: () => void): void {
+    this.#outgoing.post(post);
+  }
+
+  /** A message that the other side has posted has come. */
+  noteSeen(): void {
+    this.#incoming.noteSeen();
+  }
+
+  // --- owner ---
+
+  /** Says whether the worker shall look for the next task. */
+  setHot(isHot: boolean): void {
+    this.#outgoing.promise(isHot);
+  }
+
+  /** Whether the worker has been sent a task whose end is to be looked for. */
+  get isExpecting(): boolean {
+    return this.#incoming.isOpen;
+  }
+
+  /** Sends a chunk of one task. False if it must be posted. */
+  sendTask(
+    sequence: number,
+    functionId: number,
+    { taskTimeout, timesItself }: ChunkMode,
+    element: unknown,
+  ): boolean {
+    // The worker may answer before `send()` returns.
+    this.#incoming.open();
+    const isSent = this.#outgoing.send((values) =>
+      values.write(sequence) && values.write(functionId) &&
+      values.write(taskTimeout) && values.write(timesItself) &&
+      values.write(element)
+    );
+    if (!isSent) this.#incoming.receive(0, 0);
+    return isSent;
+  }
+
+  /** Looks for the end of a chunk of one task, if one is expected. */
+  receiveResult(): ResultsMessage | undefined {
+    const values = this.#receive();
+    if (!values) return undefined;
+    const sequence = values.read() as number;
+    const end = { elapsed: values.read() as number, longest: undefined };
+    return [RESULTS, sequence, 0, [values.read()], [], end];
+  }
+
+  // --- worker ---
+
+  /** Will look for the next task, if the owner says that it follows. */
+  expectTask(): void {
+    if (this.#incoming.isPromised) this.#incoming.open();
+  }
+
+  /**
+   * Looks for a chunk of one task, if one is expected; only whether there is
+   * one, if it `isUrgent` to come back.
+   */
+  receiveTask(isUrgent: boolean): ChunkMessage | undefined {
+    const values = isUrgent ? this.#incoming.receive(0, 0) : this.#receive();
+    if (!values) return undefined;
+    const sequence = values.read() as number;
+    const functionId = values.read() as number;
+    const mode: ChunkMode = {
+      concurrency: 1,
+      isolated: true,
+      taskTimeout: values.read() as number | undefined,
+      timesItself: values.read() as boolean,
+    };
+    return [CHUNK, sequence, functionId, mode, [values.read()]];
+  }
+
+  /** Tells that a chunk of one task has ended well. */
+  sendResult(sequence: number, elapsed: number, result: unknown): boolean {
+    return this.#outgoing.send((values) =>
+      values.write(sequence) && values.write(elapsed) && values.write(result)
+    );
+  }
+
+  #receive(): BriefValues | undefined {
+    return this.#incoming.receive(AWAKE, ASLEEP);
+  }
+}

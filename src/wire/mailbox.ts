@@ -1,0 +1,165 @@
+import { BRIEF_BYTES, BriefValues } from "./brief.ts";
+
+// The words of a mailbox.
+const STATE = 0;
+/** How many messages the sender has given to the port. */
+const POSTED = 1;
+/** How many of them the receiver had when it opened the box. */
+const SEEN = 2;
+/** Whether the sender says that it is worth to look for more. */
+const PROMISED = 3;
+/** A cache line, so that who looks does not disturb who writes. */
+const HEADER_WORDS = 16;
+
+// The states. At first it is closed.
+const CLOSED = 0;
+const OPEN = 1;
+/** Open, and the receiver sleeps. */
+const SLEEPING = 2;
+const FULL = 3;
+
+/** How a thread sleeps on a word of shared memory, and how it is woken. */
+export interface Sleeper {
+  /** Sleeps for up to so many ms, as long as the word is `expected`. */
+  sleep(words: Int32Array, index: number, expected: number, ms: number): void;
+  /** Wakes who sleeps on the word. */
+  wake(words: Int32Array, index: number): void;
+}
+
+/** The memory of a mailbox, in words. */
+export const MAILBOX_WORDS: number = HEADER_WORDS + BRIEF_BYTES / 4;
+
+/** Looks between two at the clock. */
+const LOOKS = 32;
+
+/** Makes room for the other thread of a core, where the engine can. */
+const pause = (Atomics as { pause?: () => void }).pause ?? (() => {});
+
+/**
+ * One direction of a way beside a port, by shared memory: for brief messages
+ * to a thread that stays awake to look for them. A message through the port
+ * takes an event loop at each end, and the system to wake the other.
+ *
+ * Nothing is lost: the box is open while the receiver has promised to look.
+ * Either the sender wins the compare-and-exchange that fills it, or the
+ * receiver the one that closes it; then the message goes through the port.
+ * Nothing is overtaken: both count what goes through the port, and the box can
+ * be filled only when all of that had been received before it was opened.
+ */
+export class Mailbox {
+  readonly #words: Int32Array;
+  readonly #values: BriefValues;
+  /** What this side has sent, or received, through the port. */
+  #count = 0;
+  #isOpen = false;
+  readonly #sleeper: Sleeper;
+
+  /** Uses {@linkcode MAILBOX_WORDS} of these words, at a multiple of 8 bytes. */
+  constructor(words: Int32Array, first: number, sleeper: Sleeper) {
+    this.#sleeper = sleeper;
+    const { buffer, byteOffset } = words;
+    const start = byteOffset + first * 4;
+    this.#words = new Int32Array(buffer, start, HEADER_WORDS);
+    this.#values = new BriefValues(buffer, start + HEADER_WORDS * 4);
+  }
+
+  // --- sender ---
+
+  /**
+   * Gives a message to the port. It counts from before: the receiver may have
+   * it before `post()` returns.
+   */
+  post(post: () => void): void {
+    Atomics.store(this.#words, POSTED, ++this.#count);
+    this.#wake(CLOSED);
+    try {
+      post();
+    } catch (error) {
+      Atomics.store(this.#words, POSTED, --this.#count);
+      throw error;
+    }
+  }
+
+  /** Says whether more follows so soon that it is worth to look for it. */
+  promise(more: boolean): void {
+    this.#words[PROMISED] = more ? 1 : 0;
+  }
+
+  /** Puts in what `write` writes. False if it must be posted. */
+  send(write: (values: BriefValues) => boolean): boolean {
+    const words = this.#words;
+    const state = Atomics.load(words, STATE);
+    if (state !== OPEN && state !== SLEEPING) return false;
+    if (Atomics.load(words, SEEN) !== this.#count) return false;
+    this.#values.rewind();
+    if (!write(this.#values)) return false;
+    return Atomics.compareExchange(words, STATE, OPEN, FULL) === OPEN ||
+      this.#wake(FULL);
+  }
+
+  /** Wakes the receiver, if it sleeps. Returns whether it did. */
+  #wake(state: number): boolean {
+    const words = this.#words;
+    if (
+      Atomics.load(words, STATE) !== SLEEPING ||
+      Atomics.compareExchange(words, STATE, SLEEPING, state) !== SLEEPING
+    ) return false;
+    this.#sleeper.wake(words, STATE);
+    return true;
+  }
+
+  // --- receiver ---
+
+  /** A message has come through the port. */
+  noteSeen(): void {
+    this.#count++;
+  }
+
+  /** Whether the sender says that more follows. */
+  get isPromised(): boolean {
+    return this.#words[PROMISED] === 1;
+  }
+
+  /** Whether it has been opened, so that `receive()` must follow. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** Lets the sender put something in, as this side will look for it soon. */
+  open(): void {
+    this.#isOpen = true;
+    Atomics.store(this.#words, SEEN, this.#count);
+    Atomics.store(this.#words, STATE, OPEN);
+  }
+
+  /**
+   * Looks, if it is open, for what is or will be put in, and closes it. Blocks
+   * the thread, unless something comes: stays awake for so many ms, and then
+   * sleeps. Returns what was put in, to be read before it is opened again.
+   */
+  receive(awake: number, asleep: number): BriefValues | undefined {
+    if (!this.#isOpen) return undefined;
+    this.#isOpen = false;
+    const words = this.#words;
+    const deadline = performance.now() + awake;
+    let looks = 0;
+    while (Atomics.load(words, STATE) === OPEN) {
+      if (Atomics.load(words, POSTED) !== this.#count) break;
+      if (++looks % LOOKS > 0 || performance.now() < deadline) pause();
+      else this.#sleep(asleep);
+    }
+    if (Atomics.exchange(words, STATE, CLOSED) !== FULL) return undefined;
+    this.#values.rewind();
+    return this.#values;
+  }
+
+  /** Leaves the core to others, of whom one may be the sender. */
+  #sleep(ms: number): void {
+    const words = this.#words;
+    if (Atomics.compareExchange(words, STATE, OPEN, SLEEPING) !== OPEN) return;
+    if (ms > 0 && Atomics.load(words, POSTED) === this.#count) {
+      this.#sleeper.sleep(words, STATE, SLEEPING, ms);
+    }
+    Atomics.compareExchange(words, STATE, SLEEPING, CLOSED);
+  }
+}
