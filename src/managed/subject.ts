@@ -1,3 +1,4 @@
+import { randomName } from "../random.ts";
 import {
   brandShareable,
   registerShareable,
@@ -40,7 +41,7 @@ export class Subject<State> {
     this.#kind = kind;
     this.#operations = operations;
     this.#own = id === undefined ? { state: createState() } : undefined;
-    this.#id = id ?? crypto.randomUUID();
+    this.#id = id ?? randomName();
     makeKnown(this.#id, managed);
   }
 

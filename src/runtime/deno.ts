@@ -1,3 +1,4 @@
+import { randomName } from "../random.ts";
 import type {
   Capabilities,
   Runtime,
@@ -113,7 +114,7 @@ let workerCount = 0;
 
 function startThread(source: string, events: WorkerEvents): WorkerPort {
   const { locks } = scope.navigator;
-  const lockName = `polypool-worker-${workerCount++}-${crypto.randomUUID()}`;
+  const lockName = `polypool-worker-${workerCount++}-${randomName()}`;
   const worker = new scope.Worker(dataUrl(webBootScript), {
     type: "module",
     name: lockName,

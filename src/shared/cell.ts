@@ -1,3 +1,4 @@
+import { randomWords } from "../random.ts";
 import { keyOf } from "./held.ts";
 import { allocate, wasOpened } from "./memory.ts";
 import { type Realm, realm } from "./realm.ts";
@@ -95,8 +96,7 @@ export function createCell(
   if (parts) return new Cell(subject, keeper, parts[0] as Int32Array);
   const { buffer, byteOffset } = allocate((OWN + length) * 4);
   const words = new Int32Array(buffer, byteOffset, OWN + length);
-  // Random values cannot be written to shared memory.
-  words.set(crypto.getRandomValues(new Int32Array(2)), ID);
+  words.set(randomWords(2), ID);
   return new Cell(subject, keeper, words);
 }
 

@@ -1,5 +1,6 @@
+import { formatWords, randomWords } from "../random.ts";
 import { loadNative, type Native } from "../runtime/native.ts";
-import { formatId, randomId } from "./segment.ts";
+import { ID_WORDS } from "./segment.ts";
 
 /** How a process finds what was frozen. Plain data. */
 export interface FrozenHandle {
@@ -38,7 +39,7 @@ export function freeze(
 ): FrozenMemory | undefined {
   const native = loadNative();
   if ("reason" in native) return undefined;
-  const id = randomId();
+  const id = randomWords(ID_WORDS);
   const parts: [offset: number, byteLength: number][] = [];
   let size = ALIGNMENT;
   for (const { byteLength } of buffers) {
@@ -52,7 +53,7 @@ export function freeze(
     for (const [index, buffer] of buffers.entries()) {
       native.writeFile(file, parts[index]![0], buffer);
     }
-    return frozen(file, formatId(id));
+    return frozen(file, formatWords(id));
   } catch {
     // No memory left, or no descriptor.
     if (file !== undefined) native.closeFile(file);
@@ -99,9 +100,9 @@ export function thaw(handle: FrozenHandle): ArrayBuffer[] {
   let file: number | undefined;
   try {
     file = native.openFile(handle.path);
-    const id = randomId();
+    const id = randomWords(ID_WORDS);
     native.readFile(file, 0, id.buffer);
-    if (formatId(id) !== handle.id) throw new Error("the file is another");
+    if (formatWords(id) !== handle.id) throw new Error("the file is another");
     return handle.parts.map(([offset, byteLength]) =>
       byteLength === 0
         ? new ArrayBuffer(0)

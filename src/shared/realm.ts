@@ -1,3 +1,4 @@
+import { randomWords } from "../random.ts";
 import type { Cell } from "./cell.ts";
 
 /**
@@ -46,7 +47,7 @@ export function realm(): Realm {
 
 function createRealm(): Realm {
   const cells = new Map<number, WeakRef<Cell>>();
-  const [random] = crypto.getRandomValues(new Uint32Array(1));
+  const [random] = randomWords(1);
   return {
     token: FIRST_TOKEN + random! % (TOKENS - FIRST_TOKEN),
     held: new Int32Array(UNWATCHED),

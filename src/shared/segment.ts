@@ -1,3 +1,4 @@
+import { formatWords, randomWords } from "../random.ts";
 import type { Native } from "../runtime/native.ts";
 
 /**
@@ -20,7 +21,8 @@ const HEADER_AT = 64;
 const HEADER_WORDS = 10;
 const SEGMENT = 2;
 const ID = 4;
-const ID_WORDS = 4;
+/** The words of an ID. */
+export const ID_WORDS = 4;
 const LENGTH = 8;
 const PROBE = 9;
 const MAGIC = [0x796c6f70, 1];
@@ -31,19 +33,6 @@ export const HEADER_BYTES = 128;
 /** The unit of WebAssembly memories, and the most that one can have of it. */
 const PAGE = 0x10000;
 const MAX_PAGES = 0x10000;
-
-/** The words of the ID as text. */
-export function formatId(words: Iterable<number>): string {
-  return [...words].map((word) => word.toString(16).padStart(8, "0")).join("");
-}
-
-/**
- * A new ID. It tells mistakes from matches and keeps no secret; Node takes
- * 10 ms to load what would be needed for one.
- */
-export function randomId(): Uint32Array<ArrayBuffer> {
-  return new Uint32Array(ID_WORDS).map(() => Math.random() * 2 ** 32);
-}
 
 /**
  * Shared memory of the engine's own, for a segment to be laid over. Of all
@@ -73,13 +62,13 @@ export function createSegment(
   const byteLength = Math.ceil((HEADER_BYTES + room) / PAGE) * PAGE;
   const buffer = reserve(byteLength);
   const segment = native.createSegment(byteLength, native.addressOf(buffer));
-  const id = randomId();
+  const id = randomWords(ID_WORDS);
   const words = headerOf(buffer);
   words.set(MAGIC);
   words[SEGMENT] = segment;
   words.set(id, ID);
   words[LENGTH] = byteLength / PAGE;
-  return [buffer, { segment, id: formatId(id), byteLength }];
+  return [buffer, { segment, id: formatWords(id), byteLength }];
 }
 
 /** Lays a segment that exists over new memory of this process. */
@@ -106,7 +95,7 @@ export function readHandle(
   const words = headerOf(buffer);
   if (!MAGIC.every((word, index) => words[index] === word)) return undefined;
   if (words[LENGTH] !== byteLength / PAGE) return undefined;
-  const id = formatId(words.subarray(ID, ID + ID_WORDS));
+  const id = formatWords(words.subarray(ID, ID + ID_WORDS));
   return { segment: words[SEGMENT]!, id, byteLength };
 }
 
@@ -122,7 +111,7 @@ export function isSameMemory(
   const seen = headerOf(other);
   // Others may be at the same: then the next try tells.
   for (let attempt = 0; attempt < 5; attempt++) {
-    const [value] = randomId();
+    const [value] = randomWords(ID_WORDS);
     Atomics.store(written, PROBE, value!);
     if (Atomics.load(seen, PROBE) === value) return true;
   }
