@@ -6,9 +6,9 @@
 // Runtimes: node (the machine's own), newest-node, deno, bun. Workloads: the
 // names in workloads/all.ts. All by default, and all contestants: --against
 // leaves out all that none of the names begins, but for controls and polypool;
-// a peer that takes milliseconds for each call takes the bench hours. Charts and figures go to
-// bench/results, with --quick to bench/dist/results.
-import { mkdirSync, writeFileSync } from "node:fs";
+// a peer that takes milliseconds for each call takes the bench hours. Charts
+// and figures go to bench/results, with --quick to bench/dist/results.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { runtimes } from "../tests/support/runtimes.ts";
@@ -57,18 +57,19 @@ console.log(JSON.stringify(system));
 installPeers();
 await buildPrograms();
 
-const results: Record<string, ResultsByRuntime> = {};
 const folder = new URL(quick ? "dist/results/" : "results/", import.meta.url);
+const file = new URL(`${date}.json`, folder);
 mkdirSync(folder, { recursive: true });
+// What is measured again takes the place of what was measured that day.
+const results: Record<string, ResultsByRuntime> = existsSync(file)
+  ? JSON.parse(readFileSync(file, "utf8")).results
+  : {};
 
 /** Writes what is known by now: a bench that is stopped has not run in vain. */
 function save(): void {
   const about = { date, quick, rounds: options.rounds, system };
   const record = { ...about, peers: peerVersions(), results };
-  writeFileSync(
-    new URL(`${date}.json`, folder),
-    JSON.stringify(record, null, 1) + "\n",
-  );
+  writeFileSync(file, JSON.stringify(record, null, 1) + "\n");
   for (const [name, byRuntime] of Object.entries(results)) {
     const workload = workloads[name]!;
     writeFileSync(

@@ -141,12 +141,14 @@ export class WorkerLink {
 
   /**
    * Looks for a moment for the end of a chunk of one task, and hands it on.
-   * Returns whether it came.
+   * Returns whether it came while this thread stayed awake.
    */
   look(): boolean {
-    const message = this.#hotLine?.receiveResult();
+    const hotLine = this.#hotLine!;
+    const message = hotLine.receiveResult();
+    const { wasAwake } = hotLine;
     if (message) this.#onMessage(message);
-    return message !== undefined;
+    return message !== undefined && wasAwake;
   }
 
   /** The worker shall leave what it has not begun of the chunk. */
