@@ -17,7 +17,7 @@ const MAX_MISSES = 8;
 const HIT = 1 / 8;
 
 /** How many calls that while lasts at first, and at most. */
-const REST = { least: 25, most: 12_800 };
+const REST = { least: 25, most: 400 };
 
 /** How long timers and messages of the owner may have to wait, in ms. */
 const TURN_INTERVAL = 1;
@@ -58,9 +58,9 @@ export class Pace {
     }
     this.#streak = Math.min(this.#streak + 1, MIN_STREAK * 2);
     if (this.#streak < MIN_STREAK || this.#isResting()) return false;
-    // Who stays awake must not keep others from working.
+    // Who stays awake takes a core, and hears nobody else.
     cpuCount ??= runtime.cpuCount();
-    return busyWorkers < cpuCount;
+    return busyWorkers === 0 && cpuCount > 1;
   }
 
   /** A chunk has ended, of which the worker says that it took so many ms. */
