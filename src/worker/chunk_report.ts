@@ -33,6 +33,7 @@ export interface ReportSetup {
   packError: (error: unknown) => PackedError;
   meter: WorkerMeter | undefined;
   post: Post;
+  /** The quick way to the owner, if the runner looks for what comes back. */
   hotLine: HotLine | undefined;
   /** Where results may be put as long as they are numbers. */
   buffer: Float64Array | undefined;

@@ -226,7 +226,8 @@ export class Runner {
       packError: (error) => codec.packError(explain(known.definition, error)),
       meter: this.#meter,
       post,
-      hotLine,
+      // Tasks side by side may end when nobody looks for the next.
+      hotLine: mode.concurrency === 1 ? hotLine : undefined,
       buffer: codec.copies && list instanceof Float64Array ? list : undefined,
     });
     const run: RunSetup = {
