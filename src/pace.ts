@@ -10,15 +10,6 @@ const MAX_GAP = 0.05;
 /** Tasks that take longer, in ms, are not worth staying awake for. */
 const MAX_TASK = 0.05;
 
-/** Calls for which it was in vain to stay awake, until that stops for a while. */
-const MAX_MISSES = 8;
-
-/** How many such calls one makes up for in which it was not. */
-const HIT = 1 / 8;
-
-/** How many calls that while lasts at first, and at most. */
-const REST = { least: 25, most: 400 };
-
 /** How long timers and messages of the owner may have to wait, in ms. */
 const TURN_INTERVAL = 1;
 
@@ -34,9 +25,6 @@ let cpuCount: number | undefined;
 export class Pace {
   #streak = 0;
   #isBusy = false;
-  #misses = 0;
-  #resting = 0;
-  #nextRest = REST.least;
 
   /** The worker has something to do, or nothing any more. */
   setBusy(isBusy: boolean): void {
@@ -57,7 +45,7 @@ export class Pace {
       return false;
     }
     this.#streak = Math.min(this.#streak + 1, MIN_STREAK * 2);
-    if (this.#streak < MIN_STREAK || this.#isResting()) return false;
+    if (this.#streak < MIN_STREAK) return false;
     // Who stays awake takes a core, and hears nobody else.
     cpuCount ??= runtime.cpuCount();
     return busyWorkers === 0 && cpuCount > 1;
@@ -79,25 +67,9 @@ export class Pace {
     return true;
   }
 
-  /**
-   * Whether the end of a chunk came while this side stayed awake. Where it
-   * rarely does, as when the system runs both sides on one core, messages are
-   * quicker.
-   */
-  noteLook(wasAwake: boolean): void {
-    if (wasAwake) {
-      this.#misses = Math.max(0, this.#misses - HIT);
-      if (this.#misses === 0) this.#nextRest = REST.least;
-    } else if (++this.#misses >= MAX_MISSES) {
-      this.#resting = this.#nextRest;
-      this.#nextRest = Math.min(this.#nextRest * 2, REST.most);
-      this.#misses = MAX_MISSES / 2;
-    }
-  }
-
-  #isResting(): boolean {
-    if (this.#resting > 0) this.#resting--;
-    return this.#resting > 0;
+  /** Staying awake for the end of a chunk was in vain. */
+  noteMiss(): void {
+    this.#cool();
   }
 
   /** Once may be by chance. */

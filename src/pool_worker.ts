@@ -236,7 +236,7 @@ export class PoolWorker {
   }
 
   #look(): void {
-    this.#pace.noteLook(this.#link.look());
+    if (!this.#link.look()) this.#pace.noteMiss();
   }
 
   #keepAlive(on: boolean): void {

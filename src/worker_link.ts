@@ -141,14 +141,12 @@ export class WorkerLink {
 
   /**
    * Looks for a moment for the end of a chunk of one task, and hands it on.
-   * Returns whether it came while this thread stayed awake.
+   * Returns whether it came.
    */
   look(): boolean {
-    const hotLine = this.#hotLine!;
-    const message = hotLine.receiveResult();
-    const { wasAwake } = hotLine;
+    const message = this.#hotLine?.receiveResult();
     if (message) this.#onMessage(message);
-    return message !== undefined && wasAwake;
+    return message !== undefined;
   }
 
   /** The worker shall leave what it has not begun of the chunk. */

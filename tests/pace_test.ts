@@ -64,15 +64,12 @@ test("Pace.isHot() is false while another worker is busy", () => {
   assertEquals(callInTurn(pace, 1), [hot]);
 });
 
-test("Pace.isHot() rests for longer and longer where it is in vain", () => {
+test("Pace.isHot() is false after several looks in vain", () => {
   const pace = new Pace();
-  callInTurn(pace, 4);
-  for (let i = 0; i < 8; i++) pace.noteLook(false);
-  assertEquals(callInTurn(pace, 25), [...new Array(24).fill(false), hot]);
-  for (let i = 0; i < 4; i++) pace.noteLook(false);
-  assertEquals(callInTurn(pace, 50), [...new Array(49).fill(false), hot]);
-  // When it is not, all is forgotten.
-  for (let i = 0; i < 100; i++) pace.noteLook(true);
-  for (let i = 0; i < 8; i++) pace.noteLook(false);
-  assertEquals(callInTurn(pace, 25).at(-1), hot);
+  callInTurn(pace, 20);
+  pace.noteMiss();
+  assertEquals(callInTurn(pace, 1), [hot], "once may be by chance");
+  pace.noteMiss();
+  pace.noteMiss();
+  assertEquals(callInTurn(pace, 1), [false]);
 });

@@ -109,11 +109,6 @@ export class HotLine {
     return [RESULTS, sequence, 0, [values.read()], [], end];
   }
 
-  /** Whether the last look ended before this side fell asleep. */
-  get wasAwake(): boolean {
-    return this.#incoming.wasAwake;
-  }
-
   // --- worker ---
 
   /** Will look for the next task, if the owner says that it follows. */

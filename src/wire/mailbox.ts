@@ -52,7 +52,6 @@ export class Mailbox {
   /** What this side has sent, or received, through the port. */
   #count = 0;
   #isOpen = false;
-  #hasSlept = false;
   readonly #sleeper: Sleeper;
 
   /** Uses {@linkcode MAILBOX_WORDS} of these words, at a multiple of 8 bytes. */
@@ -143,7 +142,6 @@ export class Mailbox {
     this.#isOpen = false;
     const words = this.#words;
     const deadline = performance.now() + awake;
-    this.#hasSlept = false;
     let looks = 0;
     while (Atomics.load(words, STATE) === OPEN) {
       if (Atomics.load(words, POSTED) !== this.#count) break;
@@ -155,16 +153,10 @@ export class Mailbox {
     return this.#values;
   }
 
-  /** Whether it stayed awake until the last `receive()` ended. */
-  get wasAwake(): boolean {
-    return !this.#hasSlept;
-  }
-
   /** Leaves the core to others, of whom one may be the sender. */
   #sleep(ms: number): void {
     const words = this.#words;
     if (Atomics.compareExchange(words, STATE, OPEN, SLEEPING) !== OPEN) return;
-    this.#hasSlept = true;
     if (ms > 0 && Atomics.load(words, POSTED) === this.#count) {
       this.#sleeper.sleep(words, STATE, SLEEPING, ms);
     }
