@@ -1,6 +1,5 @@
 import type { FunctionHandle } from "./functions/registry.ts";
 import type { WorkerEnd, WorkerPort } from "./runtime/contract.ts";
-import { runtime } from "./runtime/detect.ts";
 import { ManagedAnswers } from "./managed/answers.ts";
 import { nativeModule, nativeModuleIfLoaded } from "./runtime/native.ts";
 import { abandonHeld, expectHeld } from "./shared/held.ts";
@@ -97,7 +96,6 @@ export class WorkerLink {
       this.#post([SETUP, {
         ...setup,
         control: control && this.codec.pack(control, "control"),
-        ownerPid: starter.isRelayed ? undefined : runtime.processId(),
         nativeModule: starter.isProcess
           ? nativeModule()
           : nativeModuleIfLoaded(),

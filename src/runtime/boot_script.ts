@@ -15,22 +15,36 @@ export const nodeBootScript: string =
   `process.getBuiltinModule("node:worker_threads").parentPort` +
   `.once("message",(data)=>(0,eval)(data))`;
 
+/** What a child process has its channel on `globalThis` by. */
+export const CHANNEL = "polypool.channel";
+
+/** How often a process looks whether its owner lives, in ms. */
+const LOOK_INTERVAL = 1000;
+
 /**
- * The same for a child process. Plain text, as it is handed over on the
+ * The same for a child process, which ends with its owner: a closed channel
+ * alone is not always heard of. Plain text, as it is handed over on the
  * command line.
  */
-export const bootScript: string = `{
+export const bootScript = (ownerPid: number): string =>
+  `{
+  const { exit } = process;
+  const look = () => {
+    if (process.ppid !== ${ownerPid}) exit(1);
+  };
+  look();
+  setInterval(look, ${LOOK_INTERVAL});
+  process.on("disconnect", () => exit());
   let receive = (script) => (0, eval)(script);
   process.on("message", (message) => receive(message));
-  const { exit } = process;
-  process.on("disconnect", () => exit());
   const send = process.send.bind(process);
-  Object.defineProperty(globalThis, Symbol.for("polypool.channel"), {
+  Object.defineProperty(globalThis, Symbol.for("${CHANNEL}"), {
     value: {
       send,
       listen(listener) {
         receive = listener;
       },
+      look,
       exit: exit.bind(process),
     },
   });

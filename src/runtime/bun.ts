@@ -128,12 +128,12 @@ function startBunProcess(
   { isRelayed }: ProcessOptions,
   events: WorkerEvents,
 ): WorkerPort {
-  const { execPath, env } = scope.process;
+  const { execPath, env, pid } = scope.process;
   // A compiled program would run its own main module again. What its tasks
   // start shall not be told the same.
   const command = {
     path: execPath,
-    args: ["--eval", `delete process.env.BUN_BE_BUN;${bootScript}`],
+    args: ["--eval", `delete process.env.BUN_BE_BUN;${bootScript(pid)}`],
     env: { ...env, BUN_BE_BUN: "1" },
   };
   return startProcess(command, script, isRelayed, builtin, events);
@@ -149,7 +149,6 @@ export const bun: Runtime = {
   startProcess: startBunProcess,
   typescriptLoader: () => undefined,
   importFrom,
-  processId: () => scope.process.pid,
   unrefTimer: (timer) => (timer as { unref(): void }).unref(),
   builtin,
 };

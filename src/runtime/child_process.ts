@@ -1,5 +1,4 @@
 import { within, withResolvers } from "../promises.ts";
-import { bootScript } from "./boot_script.ts";
 import type { WorkerEvents, WorkerPort } from "./contract.ts";
 
 // --- types ---
@@ -169,10 +168,3 @@ export function startProcess(
     },
   };
 }
-
-/** The boot script as a module that needs no file. */
-export const bootUrl: string = `data:text/javascript,${
-  encodeURIComponent(bootScript)
-}`;
-
-export { bootScript };

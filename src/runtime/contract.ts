@@ -96,8 +96,6 @@ export interface Runtime {
     base: string | undefined,
     options?: ImportCallOptions,
   ): Promise<unknown>;
-  /** The ID of this process. */
-  processId(): number;
   /** Lets a timer not keep the program alive. */
   unrefTimer(timer: unknown): void;
   /** A module of the runtime's Node layer, without an import statement. */
@@ -114,8 +112,8 @@ export interface WorkerRuntime {
   post(message: unknown, transfer: ArrayBuffer[]): void;
   /** Waits until what was posted has left, if it has not. */
   drained(): Promise<void> | undefined;
-  /** Has a process end when the process that owns it has ended. */
-  endWithOwner?(ownerPid: number | undefined): void;
+  /** Has a process end at once when the process that owns it has ended. */
+  endWithOwner?(): void;
   /** Calls `handler` when user code ends the worker, before it ends. */
   onExit(handler: (exitCode: number) => void): void;
   /** Calls `handler` for errors and rejections that nobody caught. */

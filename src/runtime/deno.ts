@@ -44,7 +44,6 @@ interface DenoScope {
   Deno: {
     exit(code?: number): never;
     unrefTimer(id: unknown): void;
-    pid: number;
   };
   Worker: {
     new (url: string, options: { type: "module"; name: string }): DenoWorker;
@@ -209,7 +208,6 @@ export const deno: Runtime = {
     startDenoProcess(script, options, events, builtin),
   typescriptLoader: () => undefined,
   importFrom,
-  processId: () => scope.Deno.pid,
   unrefTimer: (timer) => scope.Deno.unrefTimer(timer),
   builtin,
 };

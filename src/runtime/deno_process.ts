@@ -1,4 +1,5 @@
-import { bootUrl, startProcess } from "./child_process.ts";
+import { bootScript, CHANNEL } from "./boot_script.ts";
+import { startProcess } from "./child_process.ts";
 import type { ProcessOptions, WorkerEvents, WorkerPort } from "./contract.ts";
 import { permissionFlags, type Permissions } from "./deno_permissions.ts";
 
@@ -7,6 +8,7 @@ type Builtin = <T>(name: string) => T;
 interface DenoNamespace {
   execPath(): string;
   mainModule: string;
+  pid: number;
   args: string[];
   env: { toObject(): Record<string, string> };
   permissions: Permissions;
@@ -14,11 +16,16 @@ interface DenoNamespace {
 
 const { Deno } = globalThis as unknown as { Deno: DenoNamespace };
 
+/** What the URL of a module that needs no file begins with. */
+const MODULE = "data:text/javascript,";
+
 /** The file that imports of the program's modules are configured by. */
 function configOfProgram(builtin: Builtin): string | undefined {
   const { mainModule, args } = Deno;
   // A process of ours has been told.
-  if (mainModule === bootUrl) return args[0];
+  if (mainModule.startsWith(MODULE) && mainModule.includes(CHANNEL)) {
+    return args[0];
+  }
   try {
     const { existsSync } = builtin<{ existsSync(path: URL): boolean }>(
       "node:fs",
@@ -76,7 +83,7 @@ export function startDenoProcess(
         ...config === undefined ? [] : ["--config", config],
         ...memory,
         ...permissionFlags(permissions, path),
-        bootUrl,
+        MODULE + encodeURIComponent(bootScript(Deno.pid)),
         ...config === undefined ? [] : [config],
       ],
       env: isGranted("env") ? Deno.env.toObject() : {},

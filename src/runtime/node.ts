@@ -167,12 +167,12 @@ function startNodeProcess(
   { memoryLimit, isRelayed }: ProcessOptions,
   events: WorkerEvents,
 ): WorkerPort {
-  const { execPath, env } = scope.process;
+  const { execPath, env, pid } = scope.process;
   const args = [...processFlags()];
   if (memoryLimit !== undefined) {
     args.push(`--max-old-space-size=${memoryLimit}`);
   }
-  args.push("--input-type=commonjs", "--eval", bootScript);
+  args.push("--input-type=commonjs", "--eval", bootScript(pid));
   const command = { path: execPath, args, env: { ...env } };
   return startProcess(command, script, isRelayed, builtin, events);
 }
@@ -211,7 +211,6 @@ export const node: Runtime = {
   startProcess: startNodeProcess,
   typescriptLoader,
   importFrom,
-  processId: () => scope.process.pid,
   unrefTimer: (timer) => (timer as { unref(): void }).unref(),
   builtin,
 };

@@ -1,11 +1,13 @@
+import { CHANNEL } from "./boot_script.ts";
 import type { WorkerRuntime } from "./contract.ts";
-import { runtime } from "./detect.ts";
 import { loadNative } from "./native.ts";
 
 /** What the boot script leaves, see boot_script.ts. */
 interface Channel {
   send(message: Uint8Array, onSent: () => void): void;
   listen(listener: (message: Uint8Array) => void): void;
+  /** Ends the process if its owner has ended. */
+  look(): void;
   exit(code: number): never;
 }
 
@@ -16,12 +18,8 @@ interface V8 {
 
 /** What this needs of `process`. */
 interface Process {
-  ppid: number;
   on(event: "exit", listener: (code: number) => void): void;
 }
-
-/** How often a process looks whether its owner lives, in ms. */
-const LOOK_INTERVAL = 1000;
 
 /** How long a worker that has ended waits for its owner to let go, in ms. */
 const LINGER = 1000;
@@ -33,7 +31,7 @@ const scope = globalThis as {
 
 /** The inside of a child process, if this is one that a pool has started. */
 export function processWorker(base: WorkerRuntime): WorkerRuntime | undefined {
-  const channel = scope[Symbol.for("polypool.channel")];
+  const channel = scope[Symbol.for(CHANNEL)];
   return channel && createProcessWorker(channel, base);
 }
 
@@ -42,7 +40,6 @@ function createProcessWorker(
   base: WorkerRuntime,
 ): WorkerRuntime {
   const { serialize, deserialize } = base.builtin<V8>("node:v8");
-  const parentPid = scope.process!.ppid;
   let unsent = 0;
   let waiting: (() => void)[] = [];
 
@@ -69,17 +66,13 @@ function createProcessWorker(
       channel.send(bytes, onSent);
     },
     drained,
-    endWithOwner(ownerPid = parentPid) {
+    endWithOwner() {
       const native = loadNative();
-      if (!("reason" in native)) native.dieWithParent();
-      // That takes effect even in a loop that never yields. What follows is
-      // for an owner that has ended already, and where there is no such call:
-      // a closed channel alone is not always heard of.
-      const look = () => {
-        if (scope.process!.ppid !== ownerPid) channel.exit(1);
-      };
-      look();
-      runtime.unrefTimer(setInterval(look, LOOK_INTERVAL));
+      if ("reason" in native) return;
+      // That takes effect even in a loop that never yields.
+      native.dieWithParent();
+      // But not if the owner has ended before.
+      channel.look();
     },
     onExit: (handler) => scope.process!.on("exit", handler),
     async close() {

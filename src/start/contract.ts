@@ -17,8 +17,6 @@ export interface Starter {
   readonly inThread: boolean;
   /** Whether workers are processes. */
   readonly isProcess: boolean;
-  /** Whether another process than this starts them. */
-  readonly isRelayed: boolean;
   /** Whether a worker that never yields can be stopped. */
   readonly stopsBusyWorkers: boolean;
   /** Control words that a worker can share, if there can be such. */

@@ -51,7 +51,6 @@ class ForkServer {
     );
     this.#port.post([SERVE, {
       script: workerSource,
-      ownerPid: runtime.processId(),
       nativeModule: nativeModule(),
     }], []);
   }
@@ -143,7 +142,6 @@ let server: ForkServer | undefined;
  */
 export const forkserver: Starter = {
   ...spawn,
-  isRelayed: true,
   start(events, setup) {
     if (!server?.isOpen) server = new ForkServer();
     return server.start(events, setup);

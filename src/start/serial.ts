@@ -90,7 +90,6 @@ function start(events: WorkerEvents): WorkerPort {
 export const serial: Starter = {
   codec: referenceCodec,
   inThread: true,
-  isRelayed: false,
   isProcess: false,
   // A task that is late has ended, or waits for something.
   stopsBusyWorkers: true,

@@ -14,7 +14,6 @@ export function createProcessControl(): ControlBlock | undefined {
 export const spawn: Starter = {
   codec: serializingCodec,
   inThread: false,
-  isRelayed: false,
   isProcess: true,
   stopsBusyWorkers: true,
   createControl: createProcessControl,

@@ -8,7 +8,6 @@ import type { Starter } from "./contract.ts";
 export const threading: Starter = {
   codec: cloningCodec,
   inThread: false,
-  isRelayed: false,
   isProcess: false,
   stopsBusyWorkers: runtime.capabilities.stopsBusyThreads,
   createControl,

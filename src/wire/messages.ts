@@ -55,8 +55,6 @@ export interface WorkerSetup {
 export interface SentSetup extends Omit<WorkerSetup, "control"> {
   /** None where the worker's memory is its own. */
   control: Packed | undefined;
-  /** The process that has started it, if not a server. */
-  ownerPid: number | undefined;
   /** The binding by which a process opens shared memory. */
   nativeModule: string | undefined;
   /** What the program has put on `globalThis`. */
@@ -74,7 +72,6 @@ export interface PreparedSetup {
 export interface ServerSetup {
   /** The script that its processes evaluate. */
   script: string;
-  ownerPid: number;
   nativeModule: string | undefined;
 }
 

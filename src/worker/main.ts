@@ -69,17 +69,14 @@ host.onExit((exitCode) => {
 host.onStrayError((error) => post([STRAY, packError(error)]));
 
 /** Takes its place among processes. */
-function become(
-  nativeModule: string | undefined,
-  ownerPid: number | undefined,
-): void {
+function become(nativeModule: string | undefined): void {
   if (nativeModule !== undefined) useNativeModule(nativeModule);
-  host.endWithOwner?.(ownerPid);
+  host.endWithOwner?.();
 }
 
 /** Does ahead of need what does not depend on the pool. */
 function prepare(setup: PreparedSetup): void {
-  become(setup.nativeModule, undefined);
+  become(setup.nativeModule);
   const modules = finder = new Modules(host, setup.typescriptLoader);
   for (const { specifier, base } of setup.preload) {
     // Should it fail, the worker will say so.
@@ -87,8 +84,8 @@ function prepare(setup: PreparedSetup): void {
   }
 }
 
-function serve({ script, nativeModule, ownerPid }: ServerSetup): void {
-  become(nativeModule, ownerPid);
+function serve({ script, nativeModule }: ServerSetup): void {
+  become(nativeModule);
   const server = new Server(host, script);
   receive = (message) => server.receive(message as ToServer);
 }
@@ -98,10 +95,9 @@ function start(message: SentSetup): Runner {
     control: packedControl,
     globals,
     nativeModule,
-    ownerPid,
     ...setup
   } = message;
-  if (!finder) become(nativeModule, ownerPid);
+  if (!finder) become(nativeModule);
   finder ??= new Modules(host, setup.typescriptLoader);
   finder.setWorkerId(setup.workerId);
   if (globals) installGlobals(globals, codec, finder);
