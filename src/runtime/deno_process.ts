@@ -16,16 +16,11 @@ interface DenoNamespace {
 
 const { Deno } = globalThis as unknown as { Deno: DenoNamespace };
 
-/** What the URL of a module that needs no file begins with. */
-const MODULE = "data:text/javascript,";
-
 /** The file that imports of the program's modules are configured by. */
 function configOfProgram(builtin: Builtin): string | undefined {
   const { mainModule, args } = Deno;
   // A process of ours has been told.
-  if (mainModule.startsWith(MODULE) && mainModule.includes(CHANNEL)) {
-    return args[0];
-  }
+  if (Symbol.for(CHANNEL) in globalThis) return args[0];
   try {
     const { existsSync } = builtin<{ existsSync(path: URL): boolean }>(
       "node:fs",
@@ -83,7 +78,7 @@ export function startDenoProcess(
         ...config === undefined ? [] : ["--config", config],
         ...memory,
         ...permissionFlags(permissions, path),
-        MODULE + encodeURIComponent(bootScript(Deno.pid)),
+        `data:text/javascript,${encodeURIComponent(bootScript(Deno.pid))}`,
         ...config === undefined ? [] : [config],
       ],
       env: isGranted("env") ? Deno.env.toObject() : {},
