@@ -265,7 +265,7 @@ test("WorkerPool.getInsights() has all of 100,000 tiny tasks", async () => {
 test("WorkerPool.printInsights() prints MPIRE's report", async () => {
   await using pool = new WorkerPool({ nJobs: 2, enableInsights: true });
   assertMatch(printedBy(() => pool.printInsights()), /^No profiling stats/);
-  await pool.map(spin, [1, 1, 1, 30], { chunkSize: 1 });
+  await pool.map(spin, [1, 1, 1, 300], { chunkSize: 1 });
   const text = printedBy(() => pool.printInsights());
   const time = "\\d:\\d\\d:\\d\\d(\\.\\d{3})?";
   const totals = ["start up", "init", "waiting", "working", "exit"].map((
@@ -293,7 +293,7 @@ test("WorkerPool.printInsights() prints MPIRE's report", async () => {
   }
   assertMatch(
     text,
-    /\nTop 5 longest tasks\n-+\n1\. Time: 0:00:00\.\d+ - Arg 0: 30\n/,
+    /\nTop 5 longest tasks\n-+\n1\. Time: 0:00:00\.\d+ - Arg 0: 300\n/,
   );
 });
 
