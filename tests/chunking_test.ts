@@ -6,6 +6,7 @@ import {
   makeSingleArguments,
   sharedArray,
 } from "../mod.ts";
+import { AdaptiveSizer } from "../src/chunking.ts";
 import { WorkerPool } from "./support/pool.ts";
 import { pause, until } from "./support/waiting.ts";
 
@@ -279,35 +280,49 @@ test("WorkerPool.map() begins with chunks of one for unknown length", async () =
   await call;
 });
 
+test("chunks of unknown length grow while they are short", () => {
+  const sizer = new AdaptiveSizer();
+  const sizes: number[] = [];
+  for (let i = 0; i < 20; i++) {
+    sizes.push(sizer.size);
+    sizer.ran(sizer.size, sizer.size * 0.001);
+  }
+  // Until they take about two ms, a thousandth of one for each task.
+  assertEquals(sizes.slice(0, 13), [
+    ...[1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024],
+    ...[2000, 2000],
+  ]);
+  sizer.ran(10, 0.01);
+  assertEquals(sizer.size, 2000, "a shorter one tells nothing");
+  sizer.ran(2000, 3);
+  assertEquals(sizer.size, 2000, "one that takes somewhat longer is kept");
+  sizer.ran(2000, 20);
+  assertEquals(sizer.size, 200);
+  sizer.ran(200, 1000);
+  assertEquals(sizer.size, 1);
+});
+
 test("WorkerPool.map() makes chunks grow for quick tasks and shrink for slow ones", async () => {
-  await using pool = new WorkerPool({ nJobs: 1 });
-  // Results of a chunk are put in one message: the worker's macrotasks tell
-  // the chunks apart.
-  const quick = 20_000;
-  const slow = 60;
-  const chunks = sharedArray(Int32Array, quick + slow);
-  await pool.map(
-    (chunks: Int32Array, x: number, quick: number) => {
-      const scope = globalThis as { round?: number; isCounting?: boolean };
-      scope.round ??= 0;
-      if (!scope.isCounting) {
-        scope.isCounting = true;
-        scope.round++;
-        setTimeout(() => scope.isCounting = false, 0);
-      }
-      chunks[x] = scope.round;
-      if (x < quick) return;
-      const end = performance.now() + 5;
+  await using pool = new WorkerPool({ nJobs: 1, useWorkerState: true });
+  const quick = 100;
+  const slow = 20;
+  // A worker for each chunk, which counts its tasks.
+  const places = await pool.map(
+    (state: { tasks?: number }, x: number, quick: number) => {
+      const end = performance.now() + (x < quick ? 0 : 5);
       while (performance.now() < end) { /* busy */ }
+      return state.tasks = (state.tasks ?? 0) + 1;
     },
-    (function* (): Generator<[Int32Array, number, number]> {
-      for (let x = 0; x < quick + slow; x++) yield [chunks, x, quick];
+    (function* (): Generator<[number, number]> {
+      for (let x = 0; x < quick + slow; x++) yield [x, quick];
     })(),
-    { maxTasksActive: 4000 },
+    { maxTasksActive: 12, workerLifespan: 1 },
   );
-  const rounds = chunks[quick - 1]!;
-  assert(rounds < quick / 10, `${rounds} chunks of quick tasks`);
-  assert(rounds > 5, `${rounds} chunks of quick tasks`);
+  assertEquals(places[0], 1);
+  assertEquals(places[1], 1, "the first chunk has one task");
+  const largest = Math.max(...places);
+  assert(largest > 4 && largest <= 12, `${largest}`);
+  assertEquals(places.at(-1), 1, "slow tasks go one by one");
 });
 
 test("WorkerPool gives chunk i to worker i % nJobs with orderTasks", async () => {
