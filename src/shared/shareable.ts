@@ -28,8 +28,16 @@ export function registerShareable(kind: string, restore: Restore): void {
   restorers.set(kind, restore);
 }
 
+let load: (() => void) | undefined;
+
+/** Kinds are registered when the first object comes. */
+export function findKindsBy(loadKinds: () => void): void {
+  load = loadKinds;
+}
+
 /** The object that is made of the parts. */
 export function restoreShareable({ kind, parts }: SharedState): object {
+  if (!restorers.has(kind)) load?.();
   return restorers.get(kind)!(parts);
 }
 

@@ -6,10 +6,10 @@
  * @module
  */
 
-import "../shared/primitives.ts";
 import { workerRuntime } from "../runtime/detect.ts";
 import { askOwnerBy } from "../managed/realm.ts";
 import { trackHeld } from "../shared/held.ts";
+import { findKindsBy } from "../shared/shareable.ts";
 import { packError } from "../wire/errors.ts";
 import {
   EXITING,
@@ -36,6 +36,7 @@ import { HotLine } from "../wire/hot_line.ts";
 import { useNativeModule } from "../runtime/native.ts";
 import { processWorker } from "../runtime/process_worker.ts";
 import { Announcer } from "./announcer.ts";
+import { loadPrimitives } from "./deferred.ts";
 import { installGlobals } from "./globals.ts";
 import { ManagedRequests } from "./managed_requests.ts";
 import { Modules } from "./modules.ts";
@@ -56,6 +57,8 @@ function post(message: FromWorker, transfer: ArrayBuffer[] = []): void {
   if (hotLine) hotLine.post(post);
   else post();
 }
+
+findKindsBy(loadPrimitives);
 
 const requests = new ManagedRequests(post, codec);
 askOwnerBy(requests.ask);
