@@ -1,5 +1,6 @@
 import { type Resolvers, withResolvers } from "./promises.ts";
 import { Queue } from "./queue.ts";
+import { runtime } from "./runtime/detect.ts";
 import { giveNumbers } from "./wire/number_buffers.ts";
 
 /** Where the results of a call go. */
@@ -52,6 +53,8 @@ const MAX_PREPARED = 1 << 25;
 /** Gathers results in an array, for `map` and `mapUnordered`. */
 export class ArrayCollector implements Collector {
   readonly #ordered: boolean;
+  /** The number of results that are to come, if it is known. */
+  #expected: number | undefined;
   /** Has its length from the start: growing costs several times as much. */
   #results: unknown[] | undefined;
   /** What came before the number of results was known. */
@@ -70,12 +73,16 @@ export class ArrayCollector implements Collector {
   }
 
   expect(count: number): void {
-    if (count <= MAX_PREPARED) this.#results = new Array(count);
+    if (count <= MAX_PREPARED) this.#expected = count;
   }
 
   add(first: number, part: Part): void {
     const at = this.#ordered ? first : this.#count;
     this.#count += part.length;
+    // Not before the workers have something to do.
+    if (this.#expected !== undefined) {
+      this.#results ??= arrayFor(this.#expected, part);
+    }
     if (this.#results) write(this.#results, at, part);
     else this.#parts.push([at, part]);
   }
@@ -91,6 +98,21 @@ export class ArrayCollector implements Collector {
   fail(error: unknown): void {
     this.#resolvers.reject(error);
   }
+}
+
+/**
+ * An array with room for so many results, of which some are known. V8 takes
+ * them for small integers if they are not there yet, and makes the array anew
+ * when the first other number comes.
+ */
+function arrayFor(count: number, part: Part): unknown[] {
+  const areNumbers = part instanceof Float64Array;
+  if (!areNumbers || !runtime.capabilities.lengthensNumbers) {
+    return new Array(count);
+  }
+  const array: unknown[] = [0.5];
+  array.length = count;
+  return array;
 }
 
 function write(results: unknown[], at: number, part: Part): void {

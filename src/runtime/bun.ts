@@ -77,6 +77,7 @@ const capabilities: Capabilities = {
   stopsBusyThreads: true,
   limitsMemory: false,
   weighsSharedMemory: true,
+  lengthensNumbers: false,
 };
 
 function startThread(source: string, events: WorkerEvents): WorkerPort {

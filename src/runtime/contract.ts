@@ -54,6 +54,8 @@ export interface Capabilities {
   limitsMemory: boolean;
   /** Whether shared memory that nobody needs makes the engine collect it. */
   weighsSharedMemory: boolean;
+  /** Whether an array that holds a fraction is made longer in one piece. */
+  lengthensNumbers: boolean;
 }
 
 /** How a process is to be. */

@@ -88,6 +88,7 @@ const capabilities: Capabilities = {
   stopsBusyThreads: false,
   limitsMemory: true,
   weighsSharedMemory: false,
+  lengthensNumbers: true,
 };
 
 /** How often a busy worker is checked for a death that nothing announced. */

@@ -69,6 +69,7 @@ const capabilities: Capabilities = {
   stopsBusyThreads: true,
   limitsMemory: true,
   weighsSharedMemory: false,
+  lengthensNumbers: true,
 };
 
 function createThread(url: URL): NodeWorker {
