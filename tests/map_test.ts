@@ -576,6 +576,35 @@ test("WorkerPool.map() takes 300000 elements of each kind of input", async () =>
   check(Float64Array.from(unordered).sort(), "unordered");
 });
 
+test("WorkerPool.map() gives results of other kinds after many numbers", async () => {
+  await using pool = new WorkerPool({ nJobs: 2 });
+  // Enough for many chunks that are gathered as numbers.
+  const data = range(20_000);
+  const tasks: ((x: number) => unknown)[] = [
+    (x) => x < 15_000 ? x * 0.5 : undefined,
+    (x) => x < 5000 ? x : String(x),
+    (x) => x % 2 === 1 ? x : null,
+    (x) => x < 15_000 ? -0 : { x },
+    (x) => x < 10 ? 2 ** 40 : BigInt(x),
+  ];
+  for (const task of tasks) {
+    const results = await pool.map(task, data);
+    assertEquals(results, data.map(task));
+    assert(Array.isArray(results) && Object.keys(results).length === 20_000);
+    const unordered = await pool.mapUnordered(task, data);
+    const counts = new Map<string, number>();
+    const keyOf = (x: unknown) =>
+      typeof x === "object" ? JSON.stringify(x) : `${typeof x} ${x}`;
+    for (const x of results) {
+      counts.set(keyOf(x), (counts.get(keyOf(x)) ?? 0) + 1);
+    }
+    for (const x of unordered) {
+      counts.set(keyOf(x), (counts.get(keyOf(x)) ?? 0) - 1);
+    }
+    assert([...counts.values()].every((count) => count === 0));
+  }
+});
+
 test("WorkerPool.map() takes elements and results of a few megabytes", async () => {
   await using pool = new WorkerPool({ nJobs: 2 });
   const blocks = range(6).map((i) => new Uint8Array(4_000_000).fill(i + 1));

@@ -58,7 +58,8 @@ async function bundleDeferred(shared: string[]): Promise<Plugin> {
       name: "modules of the program",
       setup({ onResolve }) {
         onResolve({ filter: /^\.{1,2}\// }, ({ path, resolveDir }) => {
-          const module = relative(root, resolve(resolveDir, path));
+          const module = relative(root, resolve(resolveDir, path))
+            .replaceAll("\\", "/");
           if (!shared.includes(module)) return undefined;
           modules.add(module);
           return { path: module, external: true };
