@@ -101,9 +101,9 @@ export class ArrayCollector implements Collector {
 }
 
 /**
- * An array with room for so many results, of which some are known. V8 takes
- * them for small integers if they are not there yet, and makes the array anew
- * when the first other number comes.
+ * An array with room for so many results, of which some are known. V8 makes
+ * room for small integers where there is nothing yet, and makes it anew when
+ * the first other number comes: a fraction shows it what is to come.
  */
 function arrayFor(count: number, part: Part): unknown[] {
   const areNumbers = part instanceof Float64Array;
