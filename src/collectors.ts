@@ -79,16 +79,18 @@ export class ArrayCollector implements Collector {
   add(first: number, part: Part): void {
     const at = this.#ordered ? first : this.#count;
     this.#count += part.length;
-    // Not before the workers have something to do.
-    if (this.#expected !== undefined) {
-      this.#results ??= arrayFor(this.#expected, part);
+    if (this.#expected === undefined) {
+      this.#parts.push([at, part]);
+      return;
     }
-    if (this.#results) write(this.#results, at, part);
-    else this.#parts.push([at, part]);
+    // Not before the workers have something to do.
+    this.#results ??= arrayFor(this.#expected, part);
+    write(this.#results, at, part);
   }
 
   finish(): void {
-    const results = this.#results ??= new Array(this.#count);
+    const [first] = this.#parts;
+    const results = this.#results ??= arrayFor(this.#count, first?.[1]);
     for (const [at, part] of this.#parts) write(results, at, part);
     // There may have been fewer than expected.
     results.length = this.#count;
@@ -105,7 +107,7 @@ export class ArrayCollector implements Collector {
  * room for small integers where there is nothing yet, and makes it anew when
  * the first other number comes: a fraction shows it what is to come.
  */
-function arrayFor(count: number, part: Part): unknown[] {
+function arrayFor(count: number, part: Part | undefined): unknown[] {
   const areNumbers = part instanceof Float64Array;
   if (!areNumbers || !runtime.capabilities.lengthensNumbers) {
     return new Array(count);

@@ -302,6 +302,32 @@ test("chunks of unknown length grow while they are short", () => {
   assertEquals(sizer.size, 1);
 });
 
+test("WorkerPool.map() makes chunks grow for quick tasks", async () => {
+  await using pool = new WorkerPool({ nJobs: 1 });
+  const quick = 20_000;
+  const chunks = sharedArray(Int32Array, quick);
+  await pool.map(
+    (chunks: Int32Array, x: number) => {
+      const scope = globalThis as { round?: number; isCounting?: boolean };
+      scope.round ??= 0;
+      if (!scope.isCounting) {
+        scope.isCounting = true;
+        scope.round++;
+        // Before the next chunk, and not before the next task of this one.
+        queueMicrotask(() => scope.isCounting = false);
+      }
+      chunks[x] = scope.round;
+    },
+    (function* (): Generator<[Int32Array, number]> {
+      for (let x = 0; x < quick; x++) yield [chunks, x];
+    })(),
+    { maxTasksActive: 4000 },
+  );
+  const rounds = chunks[quick - 1]!;
+  assert(rounds < quick / 10, `${rounds} chunks of quick tasks`);
+  assert(rounds > 5, `${rounds} chunks of quick tasks`);
+});
+
 test("WorkerPool.map() makes chunks grow for quick tasks and shrink for slow ones", async () => {
   await using pool = new WorkerPool({ nJobs: 1, useWorkerState: true });
   const quick = 100;
