@@ -1,3 +1,4 @@
+import { whenAborted } from "./abort.ts";
 import type { ApplyLane } from "./apply_lane.ts";
 import type { Pending } from "./async_result.ts";
 import type { Crews, LifecycleHandles } from "./crews.ts";
@@ -36,7 +37,7 @@ export class ApplyCall implements Pending {
   #reject!: (error: unknown) => void;
   #isQuiet = false;
   #lane: ApplyLane | undefined;
-  #onAbort: (() => void) | undefined;
+  #ignoreSignal: (() => void) | undefined;
 
   constructor(
     context: ApplyContext,
@@ -72,8 +73,10 @@ export class ApplyCall implements Pending {
       return;
     }
     if (signal) {
-      this.#onAbort = () => this.cancel(signal.reason);
-      signal.addEventListener("abort", this.#onAbort, { once: true });
+      this.#ignoreSignal = whenAborted(
+        signal,
+        () => this.cancel(signal.reason),
+      );
     }
     const lane = crews.enterLane(handles, limits);
     if (lane) return this.#enter(lane);
@@ -135,8 +138,8 @@ export class ApplyCall implements Pending {
   /** Does what belongs to the end of the call. */
   #settle(): Promise<void> | undefined {
     this.isSettled = true;
-    const { signal, crews } = this.#context;
-    if (this.#onAbort) signal!.removeEventListener("abort", this.#onAbort);
+    const { crews } = this.#context;
+    this.#ignoreSignal?.();
     if (this.handle.temporary) crews.forget(this.handle);
     const lane = this.#lane;
     if (!lane) return undefined;

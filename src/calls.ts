@@ -204,7 +204,7 @@ export class Calls {
     const { closure } = options;
     const callerless = closure === undefined
       ? functions.callerlessHandleOf(task, "task")
-      : undefined;
+      : functions.sharedHandleOf(task, "task", closure);
     const caller = callerless
       ? callerless.recentCaller.capture(verb)
       : captureCaller(verb);

@@ -1,3 +1,4 @@
+import { whenAborted } from "./abort.ts";
 import type { ChunkSizer } from "./chunking.ts";
 import type { Collector, IteratedCall } from "./collectors.ts";
 import type { Crew } from "./crew.ts";
@@ -65,7 +66,7 @@ export class MapCall implements TaskSource, IteratedCall {
   #hasEnded = false;
   #progress: ProgressTracker | undefined;
   #hasTold = false;
-  readonly #onAbort = () => this.fail(this.#request.signal!.reason);
+  #ignoreSignal: (() => void) | undefined;
 
   /** `collect` makes the collector, which may drive the call. */
   constructor(request: MapRequest, collect: (call: MapCall) => Collector) {
@@ -88,8 +89,10 @@ export class MapCall implements TaskSource, IteratedCall {
   begin(): void {
     const { signal, crews, handles, limits, track, length } = this.#request;
     this.#progress = track?.();
-    if (signal?.aborted) return this.#onAbort();
-    signal?.addEventListener("abort", this.#onAbort, { once: true });
+    if (signal?.aborted) return this.fail(signal.reason);
+    if (signal) {
+      this.#ignoreSignal = whenAborted(signal, () => this.fail(signal.reason));
+    }
     crews.enter(handles, limits, (crew) => {
       if (this.#hasEnded) return;
       if (length !== undefined) this.#collector.expect?.(length);
@@ -316,7 +319,7 @@ export class MapCall implements TaskSource, IteratedCall {
       if (outcome === "finished") settle = () => this.#collector.fail(error);
     }
     this.#waiting = [];
-    this.#request.signal?.removeEventListener("abort", this.#onAbort);
+    this.#ignoreSignal?.();
     try {
       this.#reader.close();
     } catch {

@@ -213,6 +213,30 @@ test("WorkerPool.apply() rejects only its own task, which is left to end, when i
   assertEquals(words[2], 1);
 });
 
+test("WorkerPool has one listener for a signal that many calls share", async () => {
+  await using pool = new WorkerPool({ nJobs: 2 });
+  const { controller, left } = countedSignal();
+  const { signal } = controller;
+  const calls = (task: (x: number) => unknown) =>
+    Array.from({ length: 15 }, (_, x) => [
+      pool.apply(task, [x], { signal }),
+      pool.map(task, [x, x], { signal }),
+    ]).flat();
+  const finished = calls((x) => x);
+  assertEquals(left(), 1);
+  await Promise.all(finished);
+  assertEquals(left(), 0);
+  const aborted = calls(() => new Promise((resolve) => setTimeout(resolve, 9)));
+  assertEquals(left(), 1);
+  // One that ends does not take the listener of the others with it.
+  assert(pool.applyAsync((x: number) => x, [1], { signal }).cancel());
+  controller.abort("enough");
+  assertEquals(
+    await Promise.all(aborted.map(reasonOf)),
+    Array(30).fill("enough"),
+  );
+});
+
 test("WorkerPool rejects when the signal aborts while workers start", async () => {
   const pool = new WorkerPool({ nJobs: 2 });
   const controller = new AbortController();

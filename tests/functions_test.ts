@@ -117,6 +117,72 @@ test("WorkerPool gives a function the variables of 'closure', helper functions t
   assertEquals(memory[0], 3);
 });
 
+test("WorkerPool.apply() gives each task the variables of 'closure' as they were", async () => {
+  await using pool = new WorkerPool({ nJobs: 1 });
+  let n = 0;
+  const next = () => ++n;
+  const closure = { n, next };
+  const results = await Promise.all(
+    Array.from(
+      { length: 50 },
+      () => pool.apply(() => [++n, next(), next()], [], { closure }),
+    ),
+  );
+  assertEquals(results, Array(50).fill([1, 1, 2]));
+  const list: number[] = [];
+  for (let i = 0; i < 5; i++) {
+    list.push(i);
+    const task = () => list.splice(0).length;
+    assertEquals(await pool.apply(task, [], { closure: { list } }), i + 1);
+  }
+});
+
+test("WorkerPool.apply() tells closures apart that are nearly alike", async () => {
+  await using pool = new WorkerPool({ nJobs: 2 });
+  const values = [
+    ...[0, -0, 1, NaN, 1n, "1", "", true, false, null, undefined],
+    ...["true", "null", "undefined", "0", "x".repeat(3000), [1], { a: 1 }],
+  ];
+  let value: unknown;
+  const task = () => value;
+  const results = await Promise.all(
+    values.map((value) => pool.apply(task, [], { closure: { value } })),
+  );
+  values.forEach((value, i) => {
+    if (typeof value === "object" && value !== null) {
+      assertEquals(results[i], value);
+    } else assert(Object.is(results[i], value), `${i}`);
+  });
+  const first = () => "first", second = () => "second";
+  let name = first;
+  const run = () => name();
+  assertEquals(
+    await Promise.all([first, second, first].map((helper) => {
+      name = helper;
+      return pool.apply(run, [], { closure: { name } });
+    })),
+    ["first", "second", "first"],
+  );
+});
+
+test("WorkerPool.apply() takes more closures than it remembers", async () => {
+  await using pool = new WorkerPool({ nJobs: 2 });
+  let i = 0;
+  const plain = (x: number) => x + 1;
+  const enclosed = (x: number) => x * i;
+  const results: Promise<number>[] = [];
+  for (i = 0; i < 1500; i++) {
+    results.push(pool.apply(enclosed, [2], { closure: { i } }));
+    results.push(pool.apply(plain, [i]));
+  }
+  (await Promise.all(results)).forEach((result, k) =>
+    assertEquals(result, k % 2 ? (k + 1) / 2 : k)
+  );
+  i = 7;
+  assertEquals(await pool.apply(enclosed, [3], { closure: { i } }), 21);
+  assertEquals(await pool.apply(plain, [3]), 4);
+});
+
 test("WorkerPool gives each call its own 'closure'", async () => {
   await using pool = new WorkerPool({ nJobs: 2 });
   const calls = [1, 2, 3].map((factor) =>

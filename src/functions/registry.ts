@@ -14,14 +14,20 @@ type Callable = Function;
 export interface FunctionHandle {
   readonly id: number;
   readonly definition: FunctionDefinition;
-  /** Whether workers may forget it when the call that uses it has ended. */
-  readonly temporary: boolean;
+  /**
+   * Whether workers may forget it when a call that uses it has ended, as
+   * nobody else is going to ask for it.
+   */
+  temporary: boolean;
   /** Who called with it last. */
   readonly recentCaller: RecentCaller;
 }
 
 /** Functions sent by value that are remembered between calls. */
 const CACHE_SIZE = 500;
+
+/** Values in closures that are too long to be compared with each call. */
+const LONG_VALUE = 1000;
 
 /** Prepares functions for their way to the workers of one pool. */
 export class FunctionRegistry {
@@ -64,16 +70,46 @@ export class FunctionRegistry {
       return this.callerlessHandleOf(fn, label) ??
         this.#importing(fn as Callable, label, caller);
     }
-    if (typeof fn !== "function") functionText(fn, label);
-    const reference = referenceOf(fn as Callable);
-    if (reference) {
-      throw new TypeError(
-        `Cannot give a 'closure' to '${reference.name}' as only functions ` +
-          `sent by value have one, and it is a reference`,
-      );
-    }
-    checkClosure(closure);
-    return this.#enclosed(fn as Callable, label, caller, closure);
+    const { text, values, texts } = encloseable(fn, label, closure);
+    checkUnmarked(values, "closure");
+    return this.#create({
+      kind: "text",
+      name: (fn as Callable).name,
+      text,
+      base: caller.url,
+      closure: this.#codec.pack(values, "'closure'"),
+      closureTexts: texts,
+      isShared: false,
+    }, true);
+  }
+
+  /**
+   * The handle of a function with a closure, for a single task: the same for
+   * all closures that hold the same, so that many calls cost no more than
+   * without. None if it depends on who called, or on what can be changed.
+   *
+   * @throws {TypeError} If the function cannot be sent.
+   */
+  sharedHandleOf(
+    fn: unknown,
+    label: string,
+    closure: object,
+  ): FunctionHandle | undefined {
+    const { text, values, texts } = encloseable(fn, label, closure);
+    if ([text, ...Object.values(texts)].some(usesImports)) return undefined;
+    const signature = signatureOf(values);
+    if (signature === undefined) return undefined;
+    const { name } = fn as Callable;
+    const key = JSON.stringify([name, text, texts, signature]);
+    return this.#texts.get(key) ?? this.#remember(key, {
+      kind: "text",
+      name,
+      text,
+      base: undefined,
+      closure: this.#codec.pack(values, "'closure'"),
+      closureTexts: texts,
+      isShared: true,
+    });
   }
 
   /**
@@ -88,7 +124,7 @@ export class FunctionRegistry {
       return undefined;
     }
     const known = this.#known.get(fn);
-    if (known) return known;
+    if (known && !known.temporary) return known;
     const reference = referenceOf(fn);
     if (reference && !(this.#inThread && reference.kind === "task")) {
       const handle = this.#reference(reference);
@@ -133,60 +169,78 @@ export class FunctionRegistry {
 
   #text(name: string, text: string, base: string | undefined): FunctionHandle {
     const key = `${base} ${name} ${text}`;
-    let handle = this.#texts.get(key);
-    if (!handle) {
-      handle = this.#create({
-        kind: "text",
-        name,
-        text,
-        base,
-        closure: undefined,
-        closureTexts: {},
-      }, false);
-      this.#remember(key, handle);
+    return this.#texts.get(key) ?? this.#remember(key, {
+      kind: "text",
+      name,
+      text,
+      base,
+      closure: undefined,
+      closureTexts: {},
+      isShared: false,
+    });
+  }
+
+  #remember(key: string, definition: FunctionDefinition): FunctionHandle {
+    const handle = this.#create(definition, false);
+    this.#texts.set(key, handle);
+    if (this.#texts.size > CACHE_SIZE) {
+      const [oldest, evicted] = this.#texts.entries().next().value!;
+      this.#texts.delete(oldest);
+      // Calls may still wait that tell workers of it anew.
+      evicted.temporary = true;
+      this.#onEvict(evicted);
     }
     return handle;
-  }
-
-  #enclosed(
-    fn: Callable,
-    label: string,
-    caller: Caller,
-    closure: object,
-  ): FunctionHandle {
-    const text = rewriteImports(functionText(fn, label));
-    const values: Record<string, unknown> = {};
-    const closureTexts: Record<string, string> = {};
-    for (const [key, value] of Object.entries(closure)) {
-      if (typeof value === "function") {
-        closureTexts[key] = rewriteImports(
-          functionText(value, `closure.${key}`),
-        );
-      } else {
-        values[key] = value;
-      }
-    }
-    checkUnmarked(values, "closure");
-    return this.#create({
-      kind: "text",
-      name: fn.name,
-      text,
-      base: caller.url,
-      closure: this.#codec.pack(values, "'closure'"),
-      closureTexts,
-    }, true);
-  }
-
-  #remember(key: string, handle: FunctionHandle): void {
-    this.#texts.set(key, handle);
-    if (this.#texts.size <= CACHE_SIZE) return;
-    const [oldest, evicted] = this.#texts.entries().next().value!;
-    this.#texts.delete(oldest);
-    this.#onEvict(evicted);
   }
 
   #create(definition: FunctionDefinition, temporary: boolean): FunctionHandle {
     const recentCaller = new RecentCaller();
     return { id: this.#nextId++, definition, temporary, recentCaller };
   }
+}
+
+/** A function that is to have a closure, and what is in that. */
+interface Encloseable {
+  text: string;
+  /** Properties of the closure that are no functions. */
+  values: Record<string, unknown>;
+  /** The texts of those that are. */
+  texts: Record<string, string>;
+}
+
+function encloseable(
+  fn: unknown,
+  label: string,
+  closure: object,
+): Encloseable {
+  const reference = typeof fn === "function" ? referenceOf(fn) : undefined;
+  if (reference) {
+    throw new TypeError(
+      `Cannot give a 'closure' to '${reference.name}' as only functions ` +
+        `sent by value have one, and it is a reference`,
+    );
+  }
+  const text = rewriteImports(functionText(fn, label));
+  checkClosure(closure);
+  const values: Record<string, unknown> = {};
+  const texts: Record<string, string> = {};
+  for (const [key, value] of Object.entries(closure)) {
+    if (typeof value === "function") {
+      texts[key] = rewriteImports(functionText(value, `closure.${key}`));
+    } else values[key] = value;
+  }
+  return { text, values, texts };
+}
+
+/** What tells values apart; `undefined` if one of them can be changed. */
+function signatureOf(values: Record<string, unknown>): string[] | undefined {
+  const signature: string[] = [];
+  for (const [key, value] of Object.entries(values)) {
+    const isPrimitive = typeof value !== "symbol" && Object(value) !== value;
+    if (!isPrimitive) return undefined;
+    const shown = Object.is(value, -0) ? "-0" : String(value);
+    if (shown.length > LONG_VALUE) return undefined;
+    signature.push(key, typeof value, shown);
+  }
+  return signature;
 }

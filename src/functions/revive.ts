@@ -9,11 +9,18 @@ import { transpilerVariables } from "./transpiler_helpers.ts";
 type Callable = Function;
 
 /** What a function revived from text has around it. */
-export interface ReviveOptions {
+export interface ReviveOptions extends RevivalOptions {
+  /** Free variables of the function by name. */
+  scope: Scope;
+}
+
+/** Free variables by name. */
+export type Scope = Record<string, unknown>;
+
+/** What functions revived from one text have in common. */
+export interface RevivalOptions {
   /** The function's name: what it can call itself, and what stacks show. */
   name: string;
-  /** Free variables of the function by name. */
-  scope: Record<string, unknown>;
   /** What `import()` inside the function does. */
   importFrom: ImportFrom;
   /** The module that the function came from. */
@@ -33,21 +40,35 @@ const factories = new BoundedMap<string, Factory>(500);
  * @throws {SyntaxError} If the text is not that of a function.
  */
 export function reviveFunction(text: string, options: ReviveOptions): Callable {
-  const { name, scope, importFrom, base } = options;
-  checkNames(Object.keys(scope));
-  const variables = {
+  const { scope } = options;
+  return revival(text, Object.keys(scope), options)(scope);
+}
+
+/**
+ * The same for many scopes, which have the same names: each makes a function
+ * of its own, for little.
+ */
+export function revival(
+  text: string,
+  names: string[],
+  { name, importFrom, base }: RevivalOptions,
+): (scope: Scope) => Callable {
+  checkNames(names);
+  const variables: Scope = {
     ...transpilerVariables(text),
     ...importVariables(text, importFrom, base),
-    ...scope,
   };
+  for (const name of names) variables[name] = undefined;
   const parameters = Object.keys(variables);
   const form = formOf(text) === "method" ? "method" : "expression";
   // The text begins in line 1, so that stacks count its own lines.
   const code = `(${parameters})=>{${body(text, form, name, variables)}}` +
     `\n//# sourceURL=${sourceName(name, base)}`;
   const factory = factories.get(code, () => evaluate(code) as Factory);
-  const made = factory(...Object.values(variables));
-  return form === "method" ? onlyValueOf(made as object) : made as Callable;
+  return (scope) => {
+    const made = factory(...Object.values({ ...variables, ...scope }));
+    return form === "method" ? onlyValueOf(made as object) : made as Callable;
+  };
 }
 
 function body(

@@ -1,3 +1,4 @@
+import { whenAborted } from "../abort.ts";
 import { TimeoutError } from "../errors.ts";
 import {
   checkNames,
@@ -6,6 +7,7 @@ import {
   checkTimeout,
 } from "../check.ts";
 import type { Cell } from "./cell.ts";
+import { withResolvers } from "../promises.ts";
 import { givenUpError, isGivenUp } from "./held.ts";
 import { sleep, sleepAsync } from "./waiting.ts";
 
@@ -88,7 +90,7 @@ export async function wait(
   let level = NEWCOMER;
   let round = 0;
   let tries = 0;
-  const aborted = signal && whenAborted(signal);
+  const aborted = signal && abortOf(signal);
   try {
     while (true) {
       signal?.throwIfAborted();
@@ -127,18 +129,11 @@ function levelAfter(start: number): number {
 }
 
 /** Resolves when the signal aborts; to be disposed of. */
-function whenAborted(
+function abortOf(
   signal: AbortSignal,
 ): { promise: Promise<void>; dispose(): void } {
-  let listener: () => void;
-  const promise = new Promise<void>((resolve) => {
-    listener = () => resolve();
-    signal.addEventListener("abort", listener);
-  });
-  return {
-    promise,
-    dispose: () => signal.removeEventListener("abort", listener),
-  };
+  const { promise, resolve } = withResolvers<void>();
+  return { promise, dispose: whenAborted(signal, resolve) };
 }
 
 /** Checks the options of a wait that blocks. Returns the timeout. */

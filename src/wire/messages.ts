@@ -22,6 +22,11 @@ export type FunctionDefinition =
     closure: Packed | undefined;
     /** Functions among the closure's properties, as text. */
     closureTexts: Record<string, string>;
+    /**
+     * Whether it serves several calls: each task then finds the variables of
+     * the closure as they were given. They hold nothing that can be changed.
+     */
+    isShared: boolean;
   }
   /** Wrapped by `task()`: the `ordinal`-th of the module at `url`. */
   | { kind: "task"; name: string; url: string; ordinal: number }

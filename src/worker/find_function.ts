@@ -1,4 +1,9 @@
-import { helpfulReferenceError, reviveFunction } from "../functions/revive.ts";
+import {
+  helpfulReferenceError,
+  revival,
+  reviveFunction,
+  type Scope,
+} from "../functions/revive.ts";
 import type { Codec } from "../wire/codec.ts";
 import type { FunctionDefinition } from "../wire/messages.ts";
 
@@ -55,26 +60,34 @@ function revive(
   definition: Extract<FunctionDefinition, { kind: "text" }>,
   { codec, finder }: FindHost,
 ): Callable {
-  const { text, base, name, closure, closureTexts } = definition;
+  const { text, base, name, closure, closureTexts, isShared } = definition;
   const importFrom = (specifier: string, options?: ImportCallOptions) =>
     finder.importFrom(specifier, base, options);
-  const scope: Record<string, unknown> = {
-    ...closure && codec.unpack(closure) as object,
-  };
-  for (const [key, helper] of Object.entries(closureTexts)) {
-    // Revived when first called: by then it sees the other helpers.
-    let revived: Callable | undefined;
-    scope[key] = function (this: unknown, ...args: unknown[]): unknown {
-      revived ??= reviveFunction(helper, {
-        scope,
-        importFrom,
-        name: key,
-        base,
-      });
-      return revived.apply(this, args);
-    };
+  const values = closure && codec.unpack(closure) as Scope;
+  const names = Object.keys({ ...values, ...closureTexts });
+  const create = revival(text, names, { importFrom, name, base });
+
+  function createScope(): Scope {
+    const scope = { ...values };
+    for (const [key, helper] of Object.entries(closureTexts)) {
+      // Revived when first called: by then it sees the other helpers.
+      let revived: Callable | undefined;
+      scope[key] = function (this: unknown, ...args: unknown[]): unknown {
+        revived ??= reviveFunction(helper, {
+          scope,
+          importFrom,
+          name: key,
+          base,
+        });
+        return revived.apply(this, args);
+      };
+    }
+    return scope;
   }
-  return reviveFunction(text, { scope, importFrom, name, base });
+
+  return isShared
+    ? (...args: unknown[]) => create(createScope())(...args)
+    : create(createScope());
 }
 
 /** Adds to a ReferenceError what a function sent by value can see. */
