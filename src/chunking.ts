@@ -4,6 +4,9 @@ import { checkChunking } from "./option_checks.ts";
 /** The default number of chunks for each worker (from MPIRE). */
 const SPLITS_PER_JOB = 64;
 
+/** Tasks in a chunk that has grown, at most. */
+const LARGEST_GROWN = 1 << 15;
+
 /** Decides how many tasks the next chunk gets. */
 export interface ChunkSizer {
   /** The number of tasks that the next chunk should have, at least 1. */
@@ -50,13 +53,64 @@ export class FixedSizer implements ChunkSizer {
 }
 
 /**
+ * For input of which nobody sees how it is read: chunks of a fixed size, and
+ * several of them at once while they are short. A message costs as much as
+ * thousands of quick tasks.
+ */
+export class JoiningSizer implements ChunkSizer {
+  /** How long what is sent at once should take, in ms. */
+  static readonly #TARGET = 1;
+  /** Chunks that are sent at once, at most. */
+  static readonly #MOST = 16;
+  readonly mayGoUnfilled = false;
+  readonly #chunkSize: number;
+  readonly #single: FixedSizer;
+  readonly #nJobs: number;
+  /** Tasks that have not been cut. */
+  #left: number;
+  #count = 1;
+
+  constructor(chunkSize: number, length: number, nJobs: number) {
+    this.#chunkSize = chunkSize;
+    this.#single = new FixedSizer(chunkSize);
+    this.#nJobs = nJobs;
+    this.#left = length;
+  }
+
+  get size(): number {
+    if (this.#count === 1) return this.#single.size;
+    const joined = Math.min(this.#count * this.#chunkSize, LARGEST_GROWN);
+    // The last ones are for all workers, but not for a message each.
+    const share = Math.max(this.#left / this.#nJobs, joined / 2);
+    return Math.max(this.#single.size, Math.ceil(Math.min(joined, share)));
+  }
+
+  get largest(): number {
+    return Math.ceil(JoiningSizer.#MOST * this.#chunkSize);
+  }
+
+  cut(): void {
+    this.#left -= this.size;
+    this.#single.cut();
+  }
+
+  ran(count: number, elapsed: number): void {
+    if (elapsed > 2 * JoiningSizer.#TARGET) this.#count = 1;
+    // Only what was as large as allowed tells that more would fit.
+    else if (
+      elapsed < JoiningSizer.#TARGET / 2 &&
+      count >= Math.floor(this.#count * this.#chunkSize)
+    ) this.#count = Math.min(this.#count * 4, JoiningSizer.#MOST);
+  }
+}
+
+/**
  * For input of unknown length: starts with one task and grows while chunks
  * are short, so that neither many quick tasks nor a few long ones suffer.
  */
 export class AdaptiveSizer implements ChunkSizer {
   /** How long a chunk should take, in ms. */
   static readonly #TARGET = 2;
-  static readonly #LIMIT = 1 << 15;
   readonly mayGoUnfilled = true;
   #size = 1;
 
@@ -78,7 +132,7 @@ export class AdaptiveSizer implements ChunkSizer {
       this.#size = Math.min(
         Math.ceil(fitting),
         this.#size * 2,
-        AdaptiveSizer.#LIMIT,
+        LARGEST_GROWN,
       );
     } else if (elapsed > 2 * AdaptiveSizer.#TARGET) {
       this.#size = Math.max(1, Math.floor(fitting));
@@ -92,16 +146,22 @@ interface SizeOptions {
   nSplits?: number | undefined;
 }
 
-/** The sizer for the chunk options of a call. */
+/**
+ * The sizer for the chunk options of a call. With `mayJoin` chunks of a size
+ * that nobody has asked for may be sent several at once.
+ */
 export function createSizer(
   options: SizeOptions,
   length: number | undefined,
   nJobs: number,
+  mayJoin = false,
 ): ChunkSizer {
-  const { chunkSize, nSplits = nJobs * SPLITS_PER_JOB } = options;
+  const { chunkSize, nSplits } = options;
   if (chunkSize !== undefined) return new FixedSizer(chunkSize);
   if (length === undefined) return new AdaptiveSizer();
-  return new FixedSizer(length / nSplits);
+  if (nSplits !== undefined) return new FixedSizer(length / nSplits);
+  const size = length / (nJobs * SPLITS_PER_JOB);
+  return mayJoin ? new JoiningSizer(size, length, nJobs) : new FixedSizer(size);
 }
 
 /** The number of elements of an iterable, where it tells. */

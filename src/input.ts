@@ -33,7 +33,7 @@ type PlainArray = unknown[] | TypedArray;
 const typedArrayIterator = Int8Array.prototype[Symbol.iterator];
 
 /** Arrays whose iteration nobody has changed can be cut without iterating. */
-function isPlainArray(input: object): input is PlainArray {
+export function isPlainArray(input: object): input is PlainArray {
   return Array.isArray(input)
     ? input[Symbol.iterator] === Array.prototype[Symbol.iterator]
     : ArrayBuffer.isView(input) && "length" in input &&

@@ -143,7 +143,9 @@ export interface MapOptions<
   iterableLen?: number | undefined;
   /**
    * Tasks that are sent to a worker at once, at least 1; may be fractional.
-   * Without it, and with unknown length, chunks adapt to take about 2 ms.
+   * Without it, and with unknown length, chunks adapt to take about 2 ms; and
+   * of an array that is mapped, chunks that take less than half a millisecond
+   * are sent up to 16 at once.
    *
    * @default {iterableLen / nSplits}
    */

@@ -6,7 +6,7 @@ import {
   makeSingleArguments,
   sharedArray,
 } from "../mod.ts";
-import { AdaptiveSizer } from "../src/chunking.ts";
+import { AdaptiveSizer, JoiningSizer } from "../src/chunking.ts";
 import { WorkerPool } from "./support/pool.ts";
 import { pause, until } from "./support/waiting.ts";
 
@@ -300,6 +300,70 @@ test("chunks of unknown length grow while they are short", () => {
   assertEquals(sizer.size, 200);
   sizer.ran(200, 1000);
   assertEquals(sizer.size, 1);
+});
+
+test("chunks of a known size are sent several at once while they are short", () => {
+  const sizer = new JoiningSizer(10, 1280, 2);
+  const next = (count?: number, elapsed?: number) => {
+    if (count !== undefined) sizer.ran(count, elapsed!);
+    const { size } = sizer;
+    sizer.cut();
+    return size;
+  };
+  assertEquals([next(), next(), next(), next()], [10, 10, 10, 10]);
+  assertEquals(next(10, 0.1), 40);
+  assertEquals(next(10, 0.1), 40, "a shorter one tells nothing");
+  assertEquals(next(40, 0.7), 40, "one that takes somewhat longer is kept");
+  assertEquals(next(40, 0.1), 160);
+  assertEquals(next(160, 0.1), 160, "never more than 16");
+  assertEquals(next(160, 3), 10, "one that takes long has the rest go singly");
+  assertEquals(next(10, 0.1), 40);
+  assertEquals(next(40, 0.1), 160);
+  assertEquals(next(), 160);
+  // 430 of 1280 are left, for two workers; of the last ones there are but 55.
+  assertEquals([next(), next(), next(), next()], [160, 135, 80, 80]);
+});
+
+test("chunks that are sent several at once have the fractions of single ones", () => {
+  const sizer = new JoiningSizer(2.5, 1000, 1);
+  const sizes: number[] = [];
+  for (let i = 0; i < 4; i++) {
+    sizes.push(sizer.size);
+    sizer.cut();
+  }
+  assertEquals(sizes, [3, 2, 3, 2]);
+  sizer.ran(2, 0.01);
+  assertEquals(sizer.size, 10);
+});
+
+/** How many chunks the tasks of one worker came in, by its microtasks. */
+async function countRounds(count: number, ms: number): Promise<number> {
+  await using pool = new WorkerPool({ nJobs: 1, sharedObjects: ms });
+  const rounds = await pool.map((ms: number) => {
+    const scope = globalThis as { round?: number; isCounting?: boolean };
+    scope.round ??= 0;
+    if (!scope.isCounting) {
+      scope.isCounting = true;
+      scope.round++;
+      // Before the next chunk, and not before the next task of this one.
+      queueMicrotask(() => scope.isCounting = false);
+    }
+    const end = performance.now() + ms;
+    while (ms > 0 && performance.now() < end) { /* busy */ }
+    return scope.round;
+  }, range(count));
+  return rounds.at(-1)!;
+}
+
+test("WorkerPool.map() cuts an array of tasks that take their time into nJobs * 64 chunks", async () => {
+  const rounds = await countRounds(192, 1.5);
+  // More where a worker was held up and let messages through.
+  assert(rounds >= 64, `${rounds}`);
+});
+
+test("WorkerPool.map() sends fewer and larger chunks of an array of quick tasks", async () => {
+  const rounds = await countRounds(20_000, 0);
+  assert(rounds >= 4 && rounds < 60, `${rounds}`);
 });
 
 test("WorkerPool.map() makes chunks grow for quick tasks", async () => {
