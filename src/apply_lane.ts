@@ -107,8 +107,8 @@ export class ApplyLane implements TaskSource {
     for (const task of tasksOf(chunk)) task.reject(error);
   }
 
-  endChunk(chunk: Chunk, elapsed: number): void {
-    if (elapsed > 0) this.#sizer.ran(chunk.elements.length, elapsed);
+  endChunk(chunk: Chunk, cost: number): void {
+    if (cost > 0) this.#sizer.ran(chunk.elements.length, cost);
   }
 
   fail(error: unknown): void {
@@ -137,6 +137,7 @@ export class ApplyLane implements TaskSource {
       workerId: undefined,
       moves: tasks.length === 1 && this.#isMoved(tasks[0]!),
       reported: undefined,
+      sendTime: 0,
     };
   }
 

@@ -17,8 +17,8 @@ export interface ChunkSizer {
   readonly mayGoUnfilled: boolean;
   /** A chunk has been cut. */
   cut(): void;
-  /** A chunk of `count` tasks took `elapsed` ms in its worker. */
-  ran(count: number, elapsed: number): void;
+  /** A chunk of `count` tasks took `cost` ms to run, or to send. */
+  ran(count: number, cost: number): void;
 }
 
 /**
@@ -94,11 +94,11 @@ export class JoiningSizer implements ChunkSizer {
     this.#single.cut();
   }
 
-  ran(count: number, elapsed: number): void {
-    if (elapsed > 2 * JoiningSizer.#TARGET) this.#count = 1;
+  ran(count: number, cost: number): void {
+    if (cost > 2 * JoiningSizer.#TARGET) this.#count = 1;
     // Only what was as large as allowed tells that more would fit.
     else if (
-      elapsed < JoiningSizer.#TARGET / 2 &&
+      cost < JoiningSizer.#TARGET / 2 &&
       count >= Math.floor(this.#count * this.#chunkSize)
     ) this.#count = Math.min(this.#count * 4, JoiningSizer.#MOST);
   }
@@ -124,8 +124,8 @@ export class AdaptiveSizer implements ChunkSizer {
 
   cut(): void {}
 
-  ran(count: number, elapsed: number): void {
-    const fitting = count * AdaptiveSizer.#TARGET / Math.max(elapsed, 1e-3);
+  ran(count: number, cost: number): void {
+    const fitting = count * AdaptiveSizer.#TARGET / Math.max(cost, 1e-3);
     if (fitting >= this.#size) {
       // Only a chunk as large as allowed tells that more would fit.
       if (count < this.#size) return;
@@ -134,7 +134,7 @@ export class AdaptiveSizer implements ChunkSizer {
         this.#size * 2,
         LARGEST_GROWN,
       );
-    } else if (elapsed > 2 * AdaptiveSizer.#TARGET) {
+    } else if (cost > 2 * AdaptiveSizer.#TARGET) {
       this.#size = Math.max(1, Math.floor(fitting));
     }
   }

@@ -124,7 +124,7 @@ export class HeldChunks {
   send(chunk: Chunk): void {
     const sequence = ++this.#sequence;
     try {
-      this.#link.sendChunk(sequence, chunk);
+      chunk.sendTime = this.#link.sendChunk(sequence, chunk);
     } catch (error) {
       refuseChunk(chunk, error, this.#workerId, this.#link.codec);
       return this.#events.onLess();
@@ -311,7 +311,9 @@ export class HeldChunks {
 
   /** The chunk has come to its end. */
   #end(sequence: number, chunk: Chunk, elapsed: number): void {
-    chunk.source.endChunk(chunk, elapsed);
+    // Large elements take long to send though their tasks be quick.
+    const cost = elapsed > 0 ? Math.max(elapsed, chunk.sendTime) : 0;
+    chunk.source.endChunk(chunk, cost);
     this.#remove(sequence);
     // A map's former tables are garbage that leads to what it held, and once
     // they are old no quick collection frees either.

@@ -163,10 +163,10 @@ export class MapCall implements TaskSource, IteratedCall {
     this.fail(error);
   }
 
-  endChunk(chunk: Chunk, elapsed: number): void {
+  endChunk(chunk: Chunk, cost: number): void {
     const { length } = chunk.elements;
-    if (elapsed > 0 && this.#untaken <= length) {
-      this.#request.sizer.ran(length, elapsed);
+    if (cost > 0 && this.#untaken <= length) {
+      this.#request.sizer.ran(length, cost);
     }
     this.#checkEnd();
     if (this.#unfinished === 0) this.#readOn();
@@ -262,6 +262,7 @@ export class MapCall implements TaskSource, IteratedCall {
       workerId: ordered ? this.#chunks % nJobs : undefined,
       moves: this.#request.crews.moves && holdsMarked(elements),
       reported: undefined,
+      sendTime: 0,
     };
     this.#chunks++;
     this.#read += elements.length;

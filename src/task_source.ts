@@ -29,6 +29,8 @@ export interface Chunk {
   readonly moves: boolean;
   /** Marks the tasks whose results have arrived, once there are some. */
   reported: Uint8Array | undefined;
+  /** How long it took to send, in ms. */
+  sendTime: number;
 }
 
 /** Something that has tasks to run: a call of the map family, or the calls of
@@ -54,8 +56,11 @@ export interface TaskSource {
   failTask(chunk: Chunk, index: number, error: unknown): void;
   /** The chunk's tasks cannot be run at all. */
   failChunk(chunk: Chunk, error: unknown): void;
-  /** The chunk has run to its end in `elapsed` ms. */
-  endChunk(chunk: Chunk, elapsed: number): void;
+  /**
+   * The chunk has come to its end. It took `cost` ms to run, or to send if
+   * that was more; 0 if it has not run to its end.
+   */
+  endChunk(chunk: Chunk, cost: number): void;
   /** No task of the source can be run any more. */
   fail(error: unknown): void;
   /** Whether chunks are bound to workers. */

@@ -109,14 +109,18 @@ export class WorkerLink {
     }
   }
 
-  /** Sends a chunk. Throws when its elements cannot be sent. */
-  sendChunk(sequence: number, chunk: Chunk): void {
+  /**
+   * Sends a chunk. Returns how long that took, in ms. Throws when its elements
+   * cannot be sent.
+   */
+  sendChunk(sequence: number, chunk: Chunk): number {
     const { handle, elements, mode } = chunk;
     if (this.#isHot && this.#known.has(handle.id)) {
       offer(this.control, sequence);
       const [element] = elements as readonly unknown[];
-      if (this.#hotLine!.sendTask(sequence, handle.id, mode, element)) return;
+      if (this.#hotLine!.sendTask(sequence, handle.id, mode, element)) return 0;
     }
+    const start = performance.now();
     const { payload, transfer } = this.codec.packList(elements);
     this.#define(handle);
     this.#managed.keep(payload);
@@ -124,6 +128,7 @@ export class WorkerLink {
     // It counts as begun, as nobody could take it back.
     if (!this.sharesControl) begin(this.control, sequence);
     this.#post([CHUNK, sequence, handle.id, mode, payload], transfer);
+    return performance.now() - start;
   }
 
   /** Sends chunks of one task, until told otherwise, the quick way if it can. */

@@ -337,7 +337,7 @@ test("chunks that are sent several at once have the fractions of single ones", (
 });
 
 /** How many chunks the tasks of one worker came in, by its microtasks. */
-async function countRounds(count: number, ms: number): Promise<number> {
+async function countRounds(input: unknown[], ms: number): Promise<number> {
   await using pool = new WorkerPool({ nJobs: 1, sharedObjects: ms });
   const rounds = await pool.map((ms: number) => {
     const scope = globalThis as { round?: number; isCounting?: boolean };
@@ -351,19 +351,26 @@ async function countRounds(count: number, ms: number): Promise<number> {
     const end = performance.now() + ms;
     while (ms > 0 && performance.now() < end) { /* busy */ }
     return scope.round;
-  }, range(count));
+  }, input);
   return rounds.at(-1)!;
 }
 
 test("WorkerPool.map() cuts an array of tasks that take their time into nJobs * 64 chunks", async () => {
-  const rounds = await countRounds(192, 1.5);
+  const rounds = await countRounds(range(192), 1.5);
   // More where a worker was held up and let messages through.
   assert(rounds >= 64, `${rounds}`);
 });
 
 test("WorkerPool.map() sends fewer and larger chunks of an array of quick tasks", async () => {
-  const rounds = await countRounds(20_000, 0);
+  const rounds = await countRounds(range(20_000), 0);
   assert(rounds >= 4 && rounds < 60, `${rounds}`);
+});
+
+test("WorkerPool.map() sends large elements of an array one by one", async () => {
+  // 8 MB each, which take longer to send than the tasks.
+  const input = Array.from({ length: 16 }, () => new Float64Array(2 ** 20));
+  const rounds = await countRounds(input, 0);
+  assert(rounds >= 16, `${rounds}`);
 });
 
 test("WorkerPool.map() makes chunks grow for quick tasks", async () => {
