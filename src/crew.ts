@@ -1,3 +1,4 @@
+import { BackgroundTimer } from "./background_timer.ts";
 import { WorkerDiedError } from "./errors.ts";
 import type { FunctionHandle } from "./functions/registry.ts";
 import type { LongTask } from "./insights/worker_meter.ts";
@@ -8,11 +9,9 @@ import {
   type WorkerOwner,
 } from "./pool_worker.ts";
 import { type Resolvers, withResolvers } from "./promises.ts";
-import { runtime } from "./runtime/detect.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { Starter, StartSetup } from "./start/contract.ts";
 import type { TaskSource } from "./task_source.ts";
-import { LONGEST_TIMER } from "./timeouts.ts";
 
 /** What the workers of a crew have in common. */
 export type CrewSetup = Omit<StartSetup, "workerId" | "cpuIds"> & {
@@ -30,6 +29,9 @@ export interface CrewLimits {
 /** Workers that may die in a row outside of tasks. */
 const MAX_DEATHS = 8;
 
+/** How much later workers start that no chunk waits for, in ms. */
+const LULL = 20;
+
 /**
  * Workers that were made with the same settings: starts, feeds, replaces and
  * stops them.
@@ -41,7 +43,8 @@ export class Crew implements WorkerOwner {
   /** Workers that start while those they will replace come to their end. */
   readonly #successors = new Map<number, PoolWorker>();
   readonly #limits: CrewLimits;
-  #idleTimer: unknown;
+  readonly #idleTimer = new BackgroundTimer(() => this.#stopIdle());
+  readonly #lullTimer = new BackgroundTimer(() => this.#startOthers());
   readonly #scheduler: Scheduler;
   readonly #records: PoolRecords;
   /** Worn and idle workers on their way out. */
@@ -117,13 +120,9 @@ export class Crew implements WorkerOwner {
     // Handing out may itself change what there is to hand out.
     while (this.#feedAgain) {
       this.#feedAgain = false;
-      try {
-        if (this.#vacancies > 0 && this.#scheduler.hasChunk()) this.#fill();
-      } catch (error) {
-        // What all workers need cannot be sent.
-        this.#scheduler.clear(error);
-      }
-      this.#scheduler.assign();
+      this.#scheduler.feedIdle();
+      this.#recruit();
+      this.#scheduler.feedAhead();
     }
     this.#isFeeding = false;
     this.#checkQuiet();
@@ -165,6 +164,7 @@ export class Crew implements WorkerOwner {
 
   /** Stops all workers at once; the calls fail with `error`. */
   async terminate(error: Error): Promise<void> {
+    this.#lullTimer.stop();
     const workers = this.#present();
     for (const worker of workers) this.#vacate(worker);
     const successors = [...this.#successors.values()];
@@ -183,6 +183,8 @@ export class Crew implements WorkerOwner {
     this.#records.insights?.startUp(worker.id, elapsed);
     // It may take over what waits for others to start.
     this.feed();
+    // Together with those that have tasks, the others would only delay them.
+    if (!this.#stopping && this.#vacancies > 0) this.#lullTimer.start(LULL);
   }
 
   /** A worker has told of long tasks. */
@@ -261,16 +263,41 @@ export class Crew implements WorkerOwner {
     return worker;
   }
 
+  /** Starts a worker for each chunk that waits, as far as there are slots. */
+  #recruit(): void {
+    try {
+      while (this.#vacancies > 0 && this.#scheduler.hasChunk()) {
+        this.#startOne();
+        this.#scheduler.feedIdle();
+      }
+    } catch (error) {
+      // What all workers need cannot be sent.
+      this.#scheduler.clear(error);
+    }
+  }
+
+  /** Starts a worker for each slot that has none. */
   #fill(): void {
-    const { length } = this.#workers;
+    while (this.#vacancies > 0) this.#startOne();
+  }
+
+  /** Starts the workers that no chunk has asked for. */
+  #startOthers(): void {
+    try {
+      this.#fill();
+    } catch {
+      // It will be tried again, and told, when they are needed.
+    }
+  }
+
+  /** Starts a worker for the first slot that has none. */
+  #startOne(): void {
     if (this.#hasStopped) this.#records.reset();
     this.#hasStopped = false;
-    for (let id = 0; id < length; id++) {
-      if (this.#workers[id]) continue;
-      const successor = this.#successors.get(id);
-      this.#successors.delete(id);
-      this.#occupy(id, successor ?? this.#create(id));
-    }
+    const id = this.#workers.indexOf(undefined);
+    const successor = this.#successors.get(id);
+    this.#successors.delete(id);
+    this.#occupy(id, successor ?? this.#create(id));
   }
 
   #occupy(id: number, worker: PoolWorker): void {
@@ -289,6 +316,7 @@ export class Crew implements WorkerOwner {
   }
 
   async #stop(): Promise<void> {
+    this.#lullTimer.stop();
     const successors = [...this.#successors.values()];
     this.#successors.clear();
     const results = await Promise.allSettled([
@@ -333,22 +361,23 @@ export class Crew implements WorkerOwner {
     }
   }
 
-  /** Stops workers that have been idle for long. */
   #watchIdle(): void {
     const { idleTimeout } = this.#limits;
-    if (idleTimeout === undefined || this.#idleTimer !== undefined) return;
-    if (this.#vacancies === this.#workers.length) return;
-    this.#idleTimer = setTimeout(() => {
-      this.#idleTimer = undefined;
-      const limit = performance.now() - idleTimeout;
-      for (const worker of this.#present()) {
-        if (this.#stopping || worker.idleSince > limit) continue;
-        if (worker.load > 0 || this.#retiring.has(worker)) continue;
-        this.#retire(worker);
-      }
-      this.#watchIdle();
-    }, Math.min(idleTimeout, LONGEST_TIMER));
-    runtime.unrefTimer(this.#idleTimer);
+    if (idleTimeout === undefined) return;
+    if (this.#vacancies < this.#workers.length) {
+      this.#idleTimer.start(idleTimeout);
+    }
+  }
+
+  /** Stops workers that have been idle for long. */
+  #stopIdle(): void {
+    const limit = performance.now() - this.#limits.idleTimeout!;
+    for (const worker of this.#present()) {
+      if (this.#stopping || worker.idleSince > limit) continue;
+      if (worker.load > 0 || this.#retiring.has(worker)) continue;
+      this.#retire(worker);
+    }
+    this.#watchIdle();
   }
 
   #checkQuiet(): void {

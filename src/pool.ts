@@ -53,9 +53,9 @@ const dropped = new FinalizationRegistry<Calls>((calls) => {
  * lists of work, `apply` for single tasks. The design is that of MPIRE's
  * `WorkerPool` for Python.
  *
- * Workers start with the first call and stay until `join()`, `terminate()`
- * or the end of an `await using` block. Idle ones cost nothing and let the
- * program end.
+ * Workers start with the first call, first those that get a task of it, and
+ * stay until `join()`, `terminate()` or the end of an `await using` block.
+ * Idle ones cost nothing and let the program end.
  *
  * @typeParam Shared The type of the shared objects.
  * @typeParam PassId Whether functions get the worker's ID.

@@ -1,5 +1,5 @@
+import { BackgroundTimer } from "./background_timer.ts";
 import type { PoolWorker } from "./pool_worker.ts";
-import { runtime } from "./runtime/detect.ts";
 import type { Chunk, TaskSource } from "./task_source.ts";
 
 /** When a worker that was about to begin has begun, in ms. */
@@ -23,11 +23,16 @@ export class Scheduler {
   readonly #loaded = new Set<PoolWorker>();
   /** Workers that are about to begin what others could take some of. */
   readonly #beginning = new Set<PoolWorker>();
-  readonly #onLook: () => void;
+  readonly #lookTimer: BackgroundTimer;
 
   /** `onLook` hears when there may be something to move. */
   constructor(onLook: () => void) {
-    this.#onLook = onLook;
+    this.#lookTimer = new BackgroundTimer(() => {
+      const workers = [...this.#beginning];
+      this.#beginning.clear();
+      for (const worker of workers) this.update(worker);
+      onLook();
+    });
   }
 
   /** Whether there are sources. */
@@ -84,12 +89,16 @@ export class Scheduler {
     return false;
   }
 
-  /** Hands out what there is. */
-  assign(): void {
+  /** Hands out chunks to workers that have none. */
+  feedIdle(): void {
     // Calls one after the other: its thread is still awake, its code is hot.
     const last = this.#lastFed;
     if (last && this.#idle.has(last)) this.#feedAll([last]);
     this.#feedAll(this.#idle);
+  }
+
+  /** Hands out chunks to workers ahead of need, or has them share some. */
+  feedAhead(): void {
     this.#feedAll(this.#willing, true);
     this.#rebalance();
   }
@@ -131,16 +140,8 @@ export class Scheduler {
 
   /** What a worker is about to begin can be parted a little later. */
   #lookAgainAt(worker: PoolWorker): void {
-    if (this.#beginning.size === 0) {
-      const timer = setTimeout(() => {
-        const workers = [...this.#beginning];
-        this.#beginning.clear();
-        for (const worker of workers) this.update(worker);
-        this.#onLook();
-      }, LOOK_AGAIN);
-      runtime.unrefTimer(timer);
-    }
     this.#beginning.add(worker);
+    this.#lookTimer.start(LOOK_AGAIN);
   }
 
   #send(worker: PoolWorker, chunk: Chunk): void {

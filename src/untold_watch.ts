@@ -1,4 +1,4 @@
-import { runtime } from "./runtime/detect.ts";
+import { BackgroundTimer } from "./background_timer.ts";
 import { type Chunk, endsOneByOne } from "./task_source.ts";
 import { hasBegun } from "./wire/control.ts";
 import { UntoldResults } from "./wire/untold.ts";
@@ -42,7 +42,8 @@ export class UntoldWatch {
   readonly #link: WorkerLink;
   readonly #chunks: ReadonlyMap<number, Chunk>;
   readonly #untold: UntoldResults;
-  #timer: unknown;
+  // What waits for results keeps the program alive.
+  readonly #timer = new BackgroundTimer(() => this.#look());
 
   constructor(link: WorkerLink, chunks: ReadonlyMap<number, Chunk>) {
     this.#link = link;
@@ -53,8 +54,8 @@ export class UntoldWatch {
   /** The worker is being sent the chunk. */
   watch(chunk: Chunk): void {
     // Where words are not shared, the worker tells each result at once.
-    if (this.#timer !== undefined || !this.#link.sharesControl) return;
-    if (endsOneByOne(chunk)) this.#schedule();
+    if (!this.#link.sharesControl) return;
+    if (endsOneByOne(chunk)) this.#timer.start(INTERVAL);
   }
 
   /** Fetches what there is of a chunk. */
@@ -70,19 +71,13 @@ export class UntoldWatch {
 
   /** Watches nothing any more. */
   stop(): void {
-    clearTimeout(this.#timer as number);
-    this.#timer = undefined;
+    this.#timer.stop();
   }
 
-  #schedule(): void {
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      for (const [sequence, chunk] of [...this.#chunks]) {
-        this.watch(chunk);
-        this.fetch(sequence, chunk);
-      }
-    }, INTERVAL);
-    // What waits for results keeps the program alive.
-    runtime.unrefTimer(this.#timer);
+  #look(): void {
+    for (const [sequence, chunk] of [...this.#chunks]) {
+      this.watch(chunk);
+      this.fetch(sequence, chunk);
+    }
   }
 }

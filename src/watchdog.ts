@@ -1,4 +1,4 @@
-import { runtime } from "./runtime/detect.ts";
+import { BackgroundTimer } from "./background_timer.ts";
 import { type ControlBlock, hasBegun, progressOf } from "./wire/control.ts";
 
 /** The shortest and the longest time between two looks, in ms. */
@@ -27,7 +27,8 @@ interface Watch {
 export class Watchdog {
   readonly #control: ControlBlock;
   readonly #watches = new Map<number, Watch>();
-  #timer: unknown;
+  // What is watched keeps the program alive; looking at it does not.
+  readonly #timer = new BackgroundTimer(() => this.#look());
 
   constructor(control: ControlBlock) {
     this.#control = control;
@@ -72,8 +73,7 @@ export class Watchdog {
   /** Watches nothing any more. */
   stop(): void {
     this.#watches.clear();
-    clearTimeout(this.#timer as number);
-    this.#timer = undefined;
+    this.#timer.stop();
   }
 
   #watch(
@@ -89,7 +89,7 @@ export class Watchdog {
       seen: undefined,
       since: 0,
     });
-    if (this.#timer === undefined) this.#schedule();
+    if (!this.#timer.isSet) this.#schedule();
   }
 
   #schedule(): void {
@@ -97,13 +97,10 @@ export class Watchdog {
     for (const { timeout } of this.#watches.values()) {
       interval = Math.min(interval, Math.max(SHORTEST, timeout / LOOKS));
     }
-    this.#timer = setTimeout(() => this.#look(), interval);
-    // What is watched keeps the program alive; looking at it does not.
-    runtime.unrefTimer(this.#timer);
+    this.#timer.start(interval);
   }
 
   #look(): void {
-    this.#timer = undefined;
     const now = performance.now();
     const late: Watch[] = [];
     for (const watch of this.#watches.values()) {

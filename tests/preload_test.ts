@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { test } from "node:test";
-import { importTasks } from "../mod.ts";
+import { importTasks, sharedArray } from "../mod.ts";
 import { WorkerPool } from "./support/pool.ts";
-import { inTime, reasonOf, upTo } from "./fixtures/life/wait.ts";
+import { inTime, reasonOf, until, upTo } from "./fixtures/life/wait.ts";
 
 const preloaded = new URL("./fixtures/life/preloaded.ts", import.meta.url);
 const broken = new URL("./fixtures/life/broken.ts", import.meta.url);
@@ -29,6 +29,33 @@ test("WorkerPool imports no module without 'preload'", async () => {
   await using pool = new WorkerPool({ nJobs: 1 });
   assertEquals(await inTime(pool.apply(evaluations)), 0);
   assertEquals(await inTime(pool.apply(tasks.add, [1])), 2);
+});
+
+test("WorkerPool starts workers that no task waits for after the others", async () => {
+  const times = sharedArray(Float64Array, 3);
+  await using pool = new WorkerPool({
+    nJobs: 3,
+    preload: [preloaded],
+    sharedObjects: times,
+    passWorkerId: true,
+    enableInsights: true,
+  });
+  const note = (id: number, times: Float64Array, _x?: number) => {
+    times[id] = (globalThis as { lifePreloadedAt?: number }).lifePreloadedAt!;
+    return id;
+  };
+  const first = await inTime(Promise.all([pool.apply(note), pool.apply(note)]));
+  assertEquals(first.sort(), [0, 1]);
+  await until(
+    () => pool.getInsights().startUpTime.every((time) => time > 0),
+    "the third worker starts without a task",
+  );
+  while (times.includes(0)) {
+    await inTime(pool.map(note, upTo(12), { chunkSize: 1 }));
+  }
+  const [one, two, three] = times as unknown as [number, number, number];
+  // Timers may be early by a little.
+  assert(three - Math.min(one, two) > 15, `${times}`);
 });
 
 test("WorkerPool takes specifiers in 'preload' as the module would import them that makes the pool", async () => {
