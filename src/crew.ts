@@ -156,6 +156,8 @@ export class Crew implements WorkerOwner {
 
   /** Waits until no task is left that could run. */
   async finish(): Promise<void> {
+    // What is at hand has its workers.
+    this.#lullTimer.stop();
     this.#quiet ??= withResolvers();
     const { promise } = this.#quiet;
     this.feed();
@@ -184,7 +186,8 @@ export class Crew implements WorkerOwner {
     // It may take over what waits for others to start.
     this.feed();
     // Together with those that have tasks, the others would only delay them.
-    if (!this.#stopping && this.#vacancies > 0) this.#lullTimer.start(LULL);
+    const isEnding = this.#stopping ?? this.#quiet;
+    if (!isEnding && this.#vacancies > 0) this.#lullTimer.start(LULL);
   }
 
   /** A worker has told of long tasks. */
