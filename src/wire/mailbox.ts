@@ -141,12 +141,18 @@ export class Mailbox {
     if (!this.#isOpen) return undefined;
     this.#isOpen = false;
     const words = this.#words;
-    const deadline = performance.now() + awake;
+    let deadline: number | undefined;
     let looks = 0;
     while (Atomics.load(words, STATE) === OPEN) {
       if (Atomics.load(words, POSTED) !== this.#count) break;
-      if (++looks % LOOKS > 0 || performance.now() < deadline) pause();
-      else this.#sleep(asleep);
+      if (++looks % LOOKS > 0) {
+        pause();
+        continue;
+      }
+      // Most messages come before the clock has been read at all.
+      const now = performance.now();
+      deadline ??= now + awake;
+      if (now >= deadline) this.#sleep(asleep);
     }
     if (Atomics.exchange(words, STATE, CLOSED) !== FULL) return undefined;
     this.#values.rewind();

@@ -42,7 +42,8 @@ export interface ReportSetup {
 /** Tells the owner how the tasks of a chunk end. */
 export class ChunkReport {
   readonly #setup: ReportSetup;
-  readonly #startedAt = performance.now();
+  /** When the chunk's first task was about to begin. */
+  readonly startedAt: number = performance.now();
   /** Results of consecutive tasks that have not been told. */
   readonly #results: ResultList;
   /** Index of the first of them. */
@@ -174,7 +175,7 @@ export class ChunkReport {
     final: boolean,
   ): void {
     const { sequence, codec, post, hotLine } = this.#setup;
-    const elapsed = performance.now() - this.#startedAt;
+    const elapsed = performance.now() - this.startedAt;
     if (final) hotLine?.expectTask();
     if (
       final && first === 0 && results.length === 1 && failures.length === 0 &&

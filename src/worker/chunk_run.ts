@@ -83,7 +83,7 @@ export async function runInOrder(setup: RunSetup): Promise<void> {
   const begin = isolated ? beginTask : beginTaskLoosely;
   const mayHurry = !isolated && !timesItself && !announcer;
   const count = elements.length;
-  let lastLook = performance.now();
+  let lastLook = report.startedAt;
   let lastYield = lastLook;
   let lastFlush = lastLook;
   let stride = meter?.beginTasks(elements, setup.functionId, lastLook) ??

@@ -3,8 +3,12 @@ export class Gate {
   #running = 0;
   #waiting: (() => void)[] = [];
 
-  /** Resolves when fewer than `limit` tasks run. */
-  async hasRoom(limit: number): Promise<void> {
+  /** Resolves when fewer than `limit` tasks run; at once if they do. */
+  hasRoom(limit: number): Promise<void> | undefined {
+    return this.#running < limit ? undefined : this.#makeRoom(limit);
+  }
+
+  async #makeRoom(limit: number): Promise<void> {
     while (this.#running >= limit) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }

@@ -247,7 +247,8 @@ export class Runner {
       await finder.runInTask(() => runSideBySide(run, this.#gate));
       return;
     }
-    await this.#gate.hasRoom(1);
+    const hasRoom = this.#gate.hasRoom(1);
+    if (hasRoom) await hasRoom;
     this.#current = report;
     await finder.runInTask(() => runInOrder(run));
     this.#current = undefined;
