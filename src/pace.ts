@@ -10,6 +10,12 @@ const MAX_GAP = 0.05;
 /** Tasks that take longer, in ms, are not worth staying awake for. */
 const MAX_TASK = 0.05;
 
+/** Looks in vain, one after the other, that show that they do not pay. */
+const MAX_VAIN = 2;
+
+/** How many calls go by message then, before it is tried again. */
+const REST = 128;
+
 /** How long timers and messages of the owner may have to wait, in ms. */
 const TURN_INTERVAL = 1;
 
@@ -24,6 +30,8 @@ let cpuCount: number | undefined;
 /** Tells whether short single tasks of a worker follow each other at once. */
 export class Pace {
   #streak = 0;
+  #vainLooks = 0;
+  #rest = 0;
   #isBusy = false;
 
   /** The worker has something to do, or nothing any more. */
@@ -46,6 +54,10 @@ export class Pace {
     }
     this.#streak = Math.min(this.#streak + 1, MIN_STREAK * 2);
     if (this.#streak < MIN_STREAK) return false;
+    if (this.#rest > 0) {
+      this.#rest--;
+      return false;
+    }
     // Who stays awake takes a core, and hears nobody else.
     cpuCount ??= runtime.cpuCount();
     return busyWorkers === 0 && cpuCount > 1;
@@ -67,9 +79,17 @@ export class Pace {
     return true;
   }
 
-  /** Staying awake for the end of a chunk was in vain. */
-  noteMiss(): void {
-    this.#cool();
+  /**
+   * Both sides stayed awake for the end of a chunk; says whether it came as
+   * long as they did. If both run on one core, they only keep each other from
+   * it: a message is quicker there.
+   */
+  noteLook(wasInTime: boolean): void {
+    if (wasInTime) this.#vainLooks = 0;
+    else if (++this.#vainLooks >= MAX_VAIN) {
+      this.#vainLooks = 0;
+      this.#rest = REST;
+    }
   }
 
   /** Once may be by chance. */

@@ -236,7 +236,7 @@ export class PoolWorker {
   }
 
   #look(): void {
-    if (!this.#link.look()) this.#pace.noteMiss();
+    this.#pace.noteLook(this.#link.look());
   }
 
   #keepAlive(on: boolean): void {

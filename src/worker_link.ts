@@ -144,12 +144,13 @@ export class WorkerLink {
 
   /**
    * Looks for a moment for the end of a chunk of one task, and hands it on.
-   * Returns whether it came.
+   * Returns whether it came before this side fell asleep.
    */
   look(): boolean {
-    const message = this.#hotLine?.receiveResult();
+    const line = this.#hotLine!;
+    const message = line.receiveResult();
     if (message) this.#onMessage(message);
-    return message !== undefined;
+    return message !== undefined && !line.hasSlept;
   }
 
   /** The worker shall leave what it has not begun of the chunk. */

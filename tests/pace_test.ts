@@ -67,9 +67,11 @@ test("Pace.isHot() is false while another worker is busy", () => {
 test("Pace.isHot() is false after several looks in vain", () => {
   const pace = new Pace();
   callInTurn(pace, 20);
-  pace.noteMiss();
+  pace.noteLook(false);
   assertEquals(callInTurn(pace, 1), [hot], "once may be by chance");
-  pace.noteMiss();
-  pace.noteMiss();
-  assertEquals(callInTurn(pace, 1), [false]);
+  pace.noteLook(true);
+  pace.noteLook(false);
+  assertEquals(callInTurn(pace, 1), [hot], "the one between was in time");
+  pace.noteLook(false);
+  assertEquals(callInTurn(pace, 129), [...new Array(128).fill(false), hot]);
 });

@@ -109,6 +109,11 @@ export class HotLine {
     return [RESULTS, sequence, 0, [values.read()], [], end];
   }
 
+  /** Whether this side fell asleep as it looked the last time. */
+  get hasSlept(): boolean {
+    return this.#incoming.hasSlept;
+  }
+
   // --- worker ---
 
   /** Will look for the next task, if the owner says that it follows. */

@@ -52,6 +52,7 @@ export class Mailbox {
   /** What this side has sent, or received, through the port. */
   #count = 0;
   #isOpen = false;
+  #hasSlept = false;
   readonly #sleeper: Sleeper;
 
   /** Uses {@linkcode MAILBOX_WORDS} of these words, at a multiple of 8 bytes. */
@@ -125,6 +126,11 @@ export class Mailbox {
     return this.#isOpen;
   }
 
+  /** Whether `receive()` fell asleep the last time. */
+  get hasSlept(): boolean {
+    return this.#hasSlept;
+  }
+
   /** Lets the sender put something in, as this side will look for it soon. */
   open(): void {
     this.#isOpen = true;
@@ -140,6 +146,7 @@ export class Mailbox {
   receive(awake: number, asleep: number): BriefValues | undefined {
     if (!this.#isOpen) return undefined;
     this.#isOpen = false;
+    this.#hasSlept = false;
     const words = this.#words;
     let deadline: number | undefined;
     let looks = 0;
@@ -162,6 +169,7 @@ export class Mailbox {
   /** Leaves the core to others, of whom one may be the sender. */
   #sleep(ms: number): void {
     const words = this.#words;
+    this.#hasSlept = true;
     if (Atomics.compareExchange(words, STATE, OPEN, SLEEPING) !== OPEN) return;
     if (ms > 0 && Atomics.load(words, POSTED) === this.#count) {
       this.#sleeper.sleep(words, STATE, SLEEPING, ms);
