@@ -1,9 +1,10 @@
 import { AdaptiveSizer } from "./chunking.ts";
-import type { ApplyCall } from "./apply_call.ts";
+import type { ApplyBurst, PlaceInBurst } from "./apply_burst.ts";
 import type { Crew } from "./crew.ts";
 import type { Caller } from "./functions/caller.ts";
 import { Queue } from "./queue.ts";
 import type { Chunk, TaskSource } from "./task_source.ts";
+import { giveNumbers } from "./wire/number_buffers.ts";
 import { holdsMarked } from "./wire/transfer.ts";
 
 /**
@@ -18,10 +19,12 @@ export class ApplyLane implements TaskSource {
   readonly #nJobs: number;
   /** Whether what transfer() has marked is moved to workers. */
   readonly #moves: boolean;
-  readonly #queue = new Queue<ApplyCall>();
+  readonly #queue = new Queue<ApplyBurst>();
+  /** The number of calls that wait, about. */
+  #waiting = 0;
   readonly #returned: Chunk[] = [];
-  /** Tasks that have not been settled, in any order. */
-  readonly #unsettled: ApplyCall[] = [];
+  /** Bursts with calls that have not been settled, in any order. */
+  readonly #unsettled: ApplyBurst[] = [];
   readonly #sizer = new AdaptiveSizer();
 
   constructor(nJobs: number, crew: Crew, moves: boolean) {
@@ -30,58 +33,78 @@ export class ApplyLane implements TaskSource {
     this.crew = crew;
   }
 
-  /** Adds a task. */
-  add(task: ApplyCall): void {
-    this.#queue.push(task);
-    task.place = this.#unsettled.push(task) - 1;
-    if (task.place === 0) this.crew.add(this);
+  /** Adds calls. */
+  add(burst: ApplyBurst): void {
+    this.#queue.push(burst);
+    this.#waiting += burst.length;
+    burst.place = this.#unsettled.push(burst) - 1;
+    if (burst.place === 0) this.crew.add(this);
     else this.crew.offer();
   }
 
-  /** A task has been settled, by the lane or someone else. */
-  drop(task: ApplyCall): void {
+  /** A burst that waits has one more call. */
+  noteAdded(): void {
+    this.#waiting++;
+  }
+
+  /** All calls have been settled, by the lane or someone else. */
+  drop(burst: ApplyBurst): void {
     // A set would cost more than the rest of the bookkeeping.
     const last = this.#unsettled.pop()!;
-    if (last !== task) {
-      this.#unsettled[task.place] = last;
-      last.place = task.place;
+    if (last !== burst) {
+      this.#unsettled[burst.place] = last;
+      last.place = burst.place;
     }
     if (this.#unsettled.length > 0) return;
     // What is settled and still waits would lead to all that its callers see.
     this.#queue.clear();
+    this.#waiting = 0;
     this.#returned.length = 0;
     this.crew.rest(this);
   }
 
   hasChunk(): boolean {
-    this.#skipSettled();
-    return this.#returned.length > 0 || this.#queue.length > 0;
+    return this.#returned.length > 0 || this.#head() !== undefined;
   }
 
   nextChunk(): Chunk | undefined {
     const returned = this.#returned.shift();
     if (returned) return returned;
-    this.#skipSettled();
-    const first = this.#queue.shift();
-    if (!first) return undefined;
-    const tasks = [first];
-    // What is moved cannot be sent again: it must not share another's fate.
-    if (this.#isMoved(first)) return this.#chunk(tasks);
+    let burst = this.#head();
+    if (!burst) return undefined;
     // Quick tasks travel together while plenty wait for all workers.
-    const share = Math.ceil(this.#queue.length / (this.#nJobs * 4));
-    const size = Math.min(this.#sizer.size, share);
-    while (tasks.length < size) {
-      const next = this.#queue.peek();
-      if (!next || !isAlike(next, first) || this.#isMoved(next)) break;
-      this.#queue.shift();
-      if (!next.isSettled) tasks.push(next);
-    }
-    return this.#chunk(tasks);
+    const share = Math.ceil(this.#waiting / (this.#nJobs * 4));
+    const size = Math.min(
+      this.#sizer.size,
+      Math.max(this.#sizer.least, share),
+    );
+    const elements: unknown[] = [];
+    const places: PlaceInBurst[] = [];
+    let moves = false;
+    do {
+      const element = burst.nextElement;
+      // What is moved cannot be sent again: it must not share another's fate.
+      moves = this.#moves && holdsMarked(element);
+      if (moves && places.length > 0) return this.#chunk(elements, places);
+      elements.push(element);
+      places.push(burst.take());
+      this.#waiting--;
+      if (moves || places.length >= size) break;
+      burst = this.#head();
+    } while (burst && isAlike(burst, places[0]!.burst));
+    return this.#chunk(elements, places, moves);
   }
 
   putBack(chunk: Chunk): void {
-    const wanted = tasksOf(chunk).filter((task) => !task.isSettled);
-    if (wanted.length > 0) this.#returned.push(this.#chunk(wanted));
+    const elements: unknown[] = [];
+    const places: PlaceInBurst[] = [];
+    for (const [i, place] of placesOf(chunk).entries()) {
+      if (isSettled(place)) continue;
+      elements.push(chunk.elements[i]);
+      places.push(place);
+    }
+    if (places.length === 0) return;
+    this.#returned.push(this.#chunk(elements, places, chunk.moves));
   }
 
   addResults(
@@ -90,21 +113,23 @@ export class ApplyLane implements TaskSource {
     results: ArrayLike<unknown>,
     failures: Map<number, unknown> | undefined,
   ): void {
-    const tasks = tasksOf(chunk);
+    const places = placesOf(chunk);
     for (let i = 0; i < results.length; i++) {
-      const index = offset + i;
-      const task = tasks[index]!;
-      if (failures?.has(index)) task.reject(failures.get(index));
-      else task.resolve(results[i]);
+      const { burst, index } = places[offset + i]!;
+      if (failures?.has(offset + i)) {
+        burst.reject(index, failures.get(offset + i));
+      } else burst.resolve(index, results[i]);
     }
+    if (results instanceof Float64Array) giveNumbers(results);
   }
 
   failTask(chunk: Chunk, index: number, error: unknown): void {
-    tasksOf(chunk)[index]!.reject(error);
+    const place = placesOf(chunk)[index]!;
+    place.burst.reject(place.index, error);
   }
 
   failChunk(chunk: Chunk, error: unknown): void {
-    for (const task of tasksOf(chunk)) task.reject(error);
+    for (const { burst, index } of placesOf(chunk)) burst.reject(index, error);
   }
 
   endChunk(chunk: Chunk, cost: number): void {
@@ -112,50 +137,61 @@ export class ApplyLane implements TaskSource {
   }
 
   fail(error: unknown): void {
-    for (const task of [...this.#unsettled]) task.reject(error);
+    for (const burst of [...this.#unsettled]) burst.fail(error);
     this.crew.dropUnwanted();
   }
 
   wants(chunk: Chunk): boolean {
-    return tasksOf(chunk).some((task) => !task.isSettled);
+    return !placesOf(chunk).every(isSettled);
   }
 
   callerOf(chunk: Chunk, index: number): Caller {
-    return tasksOf(chunk)[index]!.caller;
+    return placesOf(chunk)[index]!.burst.caller;
   }
 
-  #chunk(tasks: ApplyCall[]): Chunk {
-    const { handle, mode, limits } = tasks[0]!;
+  #chunk(
+    elements: unknown[],
+    places: PlaceInBurst[],
+    moves = false,
+  ): Chunk {
+    const { handle, mode, limits } = places[0]!.burst;
     return {
       source: this,
       handle,
       mode,
       limits,
-      elements: tasks.map((task) => task.element),
-      entries: tasks,
+      elements,
+      entries: places,
       first: 0,
       workerId: undefined,
-      moves: tasks.length === 1 && this.#isMoved(tasks[0]!),
+      moves,
       reported: undefined,
       sendTime: 0,
     };
   }
 
-  #isMoved(task: ApplyCall): boolean {
-    return this.#moves && holdsMarked(task.element);
-  }
-
-  #skipSettled(): void {
-    while (this.#queue.peek()?.isSettled) this.#queue.shift();
+  /** The first burst with calls that wait. */
+  #head(): ApplyBurst | undefined {
+    let burst = this.#queue.peek();
+    while (burst && !burst.advance()) {
+      this.#queue.shift();
+      burst = this.#queue.peek();
+    }
+    return burst;
   }
 }
 
-function tasksOf(chunk: Chunk): readonly ApplyCall[] {
-  return chunk.entries as readonly ApplyCall[];
+function placesOf(chunk: Chunk): readonly PlaceInBurst[] {
+  return chunk.entries as readonly PlaceInBurst[];
 }
 
-/** Whether two tasks can travel in one chunk. */
-function isAlike(a: ApplyCall, b: ApplyCall): boolean {
+function isSettled({ burst, index }: PlaceInBurst): boolean {
+  return burst.isSettled(index);
+}
+
+/** Whether calls of the two can travel in one chunk. */
+function isAlike(a: ApplyBurst, b: ApplyBurst): boolean {
+  if (a === b) return true;
   return a.handle === b.handle &&
     a.limits.taskTimeout === b.limits.taskTimeout &&
     a.limits.workerInitTimeout === b.limits.workerInitTimeout &&

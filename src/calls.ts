@@ -1,4 +1,5 @@
-import { ApplyCall, type ApplyContext } from "./apply_call.ts";
+import { ApplyBurst, type ApplyContext } from "./apply_burst.ts";
+import { ApplyCall } from "./apply_call.ts";
 import { checkIterable } from "./check.ts";
 import { createSizer, lengthOf } from "./chunking.ts";
 import {
@@ -40,6 +41,8 @@ export class Calls {
   /** The worker whose import of a module made this pool, if one did. */
   readonly #inertIn: WorkerScope | undefined;
   #plainContext: ApplyContext | undefined;
+  /** Calls of `apply()` in a loop that is still going on. */
+  #openBurst: { task: Callable; burst: ApplyBurst } | undefined;
 
   constructor(
     settings: PoolSettings,
@@ -204,35 +207,77 @@ export class Calls {
     args: readonly unknown[],
     options: AnyApplyOptions,
     verb: Callable,
+  ): Promise<unknown> {
+    const burst = this.#burstFor(task, args, options, verb);
+    const promise = burst.add(args);
+    this.#begin(task, burst);
+    return promise;
+  }
+
+  /** As `submit()`; gives what can be asked and cancelled. */
+  submitAsync(
+    task: Callable,
+    args: readonly unknown[],
+    options: AnyApplyOptions,
+    verb: Callable,
   ): ApplyCall {
-    if (options !== NO_OPTIONS) checkApplyOptions("apply", options);
+    const burst = this.#burstFor(task, args, options, verb);
+    const call = new ApplyCall(burst, args);
+    this.#begin(task, burst);
+    return call;
+  }
+
+  /** The settings of the pool have changed: calls do not join earlier ones. */
+  endBurst(): void {
+    this.#openBurst = undefined;
+  }
+
+  /** Checks what a verb of the apply family was given. The burst has room. */
+  #burstFor(
+    task: Callable,
+    args: readonly unknown[],
+    options: AnyApplyOptions,
+    verb: Callable,
+  ): ApplyBurst {
     checkArguments("apply", args);
+    const joinable = this.#openBurst?.burst.hasRoom
+      ? this.#openBurst
+      : undefined;
+    if (options === NO_OPTIONS) {
+      if (joinable && joinable.task === task) return joinable.burst;
+    } else checkApplyOptions("apply", options);
     const { functions } = this.#crews;
-    const { closure } = options;
+    const { closure, ...others } = options;
+    const isPlain = Object.keys(others).length === 0;
     const callerless = closure === undefined
       ? functions.callerlessHandleOf(task, "task")
       : functions.sharedHandleOf(task, "task", closure);
+    // An inline function is another one each time, with the same text.
+    if (isPlain && joinable && joinable.burst.handle === callerless) {
+      return joinable.burst;
+    }
     const caller = callerless
       ? callerless.recentCaller.capture(verb)
       : captureCaller(verb);
     const handle = callerless ??
       functions.handleOf(task, "task", caller, closure);
-    const call = new ApplyCall(
-      this.#contextOf(options, caller),
-      handle,
-      caller,
-      args,
-    );
-    if (this.#inertIn) void this.#never();
-    else call.begin();
-    return call;
+    const context = isPlain
+      ? this.#plainContext ??= this.#createContext(NO_OPTIONS, caller)
+      : this.#createContext(options, caller);
+    const mayGrow = isPlain && callerless?.recentCaller.isShared === true;
+    return new ApplyBurst(context, handle, caller, mayGrow);
   }
 
-  /** The context of a call; one for all calls without options. */
-  #contextOf(options: AnyApplyOptions, caller: Caller): ApplyContext {
-    if (options !== NO_OPTIONS) return this.#createContext(options, caller);
-    this.#plainContext ??= this.#createContext(options, caller);
-    return this.#plainContext;
+  /** Starts what has been added, unless it has joined earlier calls. */
+  #begin(task: Callable, burst: ApplyBurst): void {
+    if (this.#inertIn) void this.#never();
+    else burst.begin();
+    if (!burst.hasRoom || burst === this.#openBurst?.burst) return;
+    const open = this.#openBurst = { task, burst };
+    // What is called later is called elsewhere.
+    queueMicrotask(() => {
+      if (this.#openBurst === open) this.#openBurst = undefined;
+    });
   }
 
   #createContext(options: AnyApplyOptions, caller: Caller): ApplyContext {

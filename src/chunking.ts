@@ -111,8 +111,11 @@ export class JoiningSizer implements ChunkSizer {
 export class AdaptiveSizer implements ChunkSizer {
   /** How long a chunk should take, in ms. */
   static readonly #TARGET = 2;
+  /** What takes less, in ms, is not worth a message of its own. */
+  static readonly #QUICK = 0.1;
   readonly mayGoUnfilled = true;
   #size = 1;
+  #least = 1;
 
   get size(): number {
     return this.#size;
@@ -122,10 +125,17 @@ export class AdaptiveSizer implements ChunkSizer {
     return this.#size;
   }
 
+  /** So many tasks are quick together: a chunk need not be smaller. */
+  get least(): number {
+    return Math.min(this.#least, this.#size);
+  }
+
   cut(): void {}
 
   ran(count: number, cost: number): void {
-    const fitting = count * AdaptiveSizer.#TARGET / Math.max(cost, 1e-3);
+    const rate = count / Math.max(cost, 1e-3);
+    this.#least = Math.ceil(rate * AdaptiveSizer.#QUICK);
+    const fitting = rate * AdaptiveSizer.#TARGET;
     if (fitting >= this.#size) {
       // Only a chunk as large as allowed tells that more would fit.
       if (count < this.#size) return;

@@ -280,8 +280,8 @@ export class WorkerPool<
   ): Promise<Awaited<R>> {
     // An asynchronous function would make one promise more.
     try {
-      return this.#calls.submit(task, args, options, this.apply)
-        .promise as Promise<Awaited<R>>;
+      const result = this.#calls.submit(task, args, options, this.apply);
+      return result as Promise<Awaited<R>>;
     } catch (error) {
       return Promise.reject(error);
     }
@@ -307,7 +307,7 @@ export class WorkerPool<
     args: unknown[] = [],
     options: ApplyOptions<never> = NO_OPTIONS,
   ): AsyncResult<Awaited<R>> {
-    const call = this.#calls.submit(task, args, options, this.applyAsync);
+    const call = this.#calls.submitAsync(task, args, options, this.applyAsync);
     return new AsyncResult<Awaited<R>>(call);
   }
 
@@ -409,6 +409,7 @@ export class WorkerPool<
   }
 
   #retyped<P>(): P {
+    this.#calls.endBurst();
     return this as unknown as P;
   }
 }

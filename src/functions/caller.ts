@@ -81,6 +81,11 @@ export class RecentCaller {
   #exactCalls = 0;
   #since = -Infinity;
 
+  /** Whether calls that follow soon share the stack of the last one. */
+  get isShared(): boolean {
+    return this.#exactCalls === EXACT_CALLS;
+  }
+
   /** As {@linkcode captureCaller}. */
   capture(publicFunction: Callable): Caller {
     const now = performance.now();

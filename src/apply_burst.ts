@@ -1,0 +1,296 @@
+import { whenAborted } from "./abort.ts";
+import type { ApplyLane } from "./apply_lane.ts";
+import type { Crews, LifecycleHandles } from "./crews.ts";
+import type { Caller } from "./functions/caller.ts";
+import type { FunctionHandle } from "./functions/registry.ts";
+import type { Limits } from "./task_source.ts";
+import type { ChunkMode } from "./wire/messages.ts";
+
+/** What calls of `apply()` with the same options have in common. */
+export interface ApplyContext {
+  crews: Crews;
+  handles: LifecycleHandles;
+  limits: Limits;
+  mode: ChunkMode;
+  signal: AbortSignal | undefined;
+}
+
+/** One call of a burst. */
+export interface PlaceInBurst {
+  readonly burst: ApplyBurst;
+  readonly index: number;
+}
+
+/** The most calls in a burst. */
+const MAX_CALLS = 128;
+
+/** A call that has a promise of its own. */
+class Deferred {
+  readonly promise: Promise<unknown>;
+  resolve!: (value: unknown) => void;
+  /** Whether the outcome is known, and waits for workers to stop. */
+  isSettled = false;
+
+  constructor() {
+    this.promise = new Promise((resolve) => this.resolve = resolve);
+  }
+
+  settle(outcome: unknown): void {
+    // Less than a function to reject the promise would take.
+    this.resolve(
+      outcome instanceof Failure ? Promise.reject(outcome.error) : outcome,
+    );
+  }
+}
+
+/** The outcome of a call that gives no result. */
+class Failure {
+  readonly error: unknown;
+
+  constructor(error: unknown) {
+    this.error = error;
+  }
+}
+
+// What is known of a call: one of these, a `Deferred` while it is pending, or
+// its outcome until that has been passed on.
+const PENDING = Symbol("pending");
+const FULFILLED = Symbol("fulfilled");
+const REJECTED = Symbol("rejected");
+
+/**
+ * Calls of `apply()` that are made together, of one function and in one place.
+ *
+ * There may be very many, and what they keep alive is what the garbage
+ * collector has to move: half of what a call takes. So a call has no object
+ * here but the promise that its caller gets. That is made by `then()` of a
+ * gate, a promise for all of them which opens when the first is settled. As
+ * promises call back in the order of `then()`, one function for all calls
+ * knows whose turn it is, and gives the result. The first call, often the only
+ * one, has a promise of its own, and so have those that are pending when the
+ * gate opens, from then on.
+ */
+export class ApplyBurst {
+  /** The function to run. */
+  readonly handle: FunctionHandle;
+  /** Where the calls were made. */
+  readonly caller: Caller;
+  /** Where its lane keeps it. */
+  place = 0;
+  readonly #context: ApplyContext;
+  readonly #mayGrow: boolean;
+  /** The arguments of each call, as they travel, until it is taken. */
+  readonly #elements: unknown[] = [];
+  /** What is known of each call; later ones are pending. */
+  readonly #states: unknown[] = [];
+  #gate: Promise<void> | undefined;
+  /** Opens the gate, once. */
+  #openGate: (() => void) | undefined;
+  /** What the gate calls back. */
+  #pass: (() => unknown) | undefined;
+  /** The call that passes next. */
+  #passing = 1;
+  /** The number of calls that have been taken, or left out. */
+  #taken = 0;
+  #settled = 0;
+  #hasBegun = false;
+  #lane: ApplyLane | undefined;
+  #ignoreSignal: (() => void) | undefined;
+
+  /** With `mayGrow` it takes more than one call. */
+  constructor(
+    context: ApplyContext,
+    handle: FunctionHandle,
+    caller: Caller,
+    mayGrow: boolean,
+  ) {
+    this.#context = context;
+    this.#mayGrow = mayGrow;
+    this.handle = handle;
+    this.caller = caller;
+  }
+
+  /** What the calls allow their tasks and their worker. */
+  get limits(): Limits {
+    return this.#context.limits;
+  }
+
+  /** How the tasks are run. */
+  get mode(): ChunkMode {
+    return this.#context.mode;
+  }
+
+  /** The number of calls. */
+  get length(): number {
+    return this.#elements.length;
+  }
+
+  /** Whether calls can be added: none has been taken or settled. */
+  get hasRoom(): boolean {
+    return this.#mayGrow && this.#taken === 0 && this.#settled === 0 &&
+      this.#elements.length < MAX_CALLS;
+  }
+
+  /** Adds a call and returns the promise of its result. */
+  add(args: readonly unknown[]): Promise<unknown> {
+    if (this.#elements.push(elementOf(args)) === 1) return this.#defer(0);
+    this.#lane?.noteAdded();
+    this.#gate ??= new Promise((resolve) => this.#openGate = resolve);
+    return this.#gate.then(this.#pass ??= () => this.#passNext());
+  }
+
+  /** Starts the calls, if they have not been started. */
+  begin(): void {
+    if (this.#hasBegun) return;
+    this.#hasBegun = true;
+    const { signal, crews, handles, limits } = this.#context;
+    if (signal?.aborted) return this.fail(signal.reason);
+    if (signal) {
+      this.#ignoreSignal = whenAborted(signal, () => {
+        this.fail(signal.reason);
+        this.#lane?.crew.dropUnwanted();
+      });
+    }
+    const lane = crews.enterLane(handles, limits);
+    if (lane) return this.#enter(lane);
+    crews.enter(handles, limits, (_crew, lane) => this.#enter(lane))
+      ?.catch((error) => this.fail(error));
+  }
+
+  #enter(lane: ApplyLane): void {
+    if (this.#settled === this.length) return;
+    this.#lane = lane;
+    lane.add(this);
+  }
+
+  // --- to be run ---
+
+  /** Leaves out calls that are settled. Returns whether one is left to take. */
+  advance(): boolean {
+    while (this.#taken < this.length && this.isSettled(this.#taken)) {
+      this.#elements[this.#taken++] = undefined;
+    }
+    return this.#taken < this.length;
+  }
+
+  /** The arguments of the next call. */
+  get nextElement(): unknown {
+    return this.#elements[this.#taken];
+  }
+
+  /** Takes the next call. */
+  take(): PlaceInBurst {
+    this.#elements[this.#taken] = undefined;
+    return { burst: this, index: this.#taken++ };
+  }
+
+  // --- the outcome ---
+
+  /** Whether the outcome of a call is known, or wanted no more. */
+  isSettled(index: number): boolean {
+    if (index >= this.#states.length) return false;
+    const state = this.#states[index];
+    return state instanceof Deferred ? state.isSettled : state !== PENDING;
+  }
+
+  /** How the promise of a call stands. */
+  stateOf(index: number): "pending" | "fulfilled" | "rejected" {
+    if (index >= this.#states.length) return "pending";
+    const state = this.#states[index];
+    if (state === PENDING || state instanceof Deferred) return "pending";
+    const isFailed = state === REJECTED || state instanceof Failure;
+    return isFailed ? "rejected" : "fulfilled";
+  }
+
+  /** The task of a call has given its result. */
+  resolve(index: number, value: unknown): void {
+    if (!this.isSettled(index)) this.#settle(index, value);
+  }
+
+  /** The task of a call has failed, or is wanted no more. */
+  reject(index: number, error: unknown): void {
+    if (!this.isSettled(index)) this.#settle(index, new Failure(error));
+  }
+
+  /** Rejects one call. False if it is settled. */
+  cancel(index: number, reason: unknown): boolean {
+    if (this.isSettled(index)) return false;
+    this.reject(index, reason);
+    this.#lane?.crew.dropUnwanted();
+    return true;
+  }
+
+  /** Rejects all calls that are not settled. */
+  fail(error: unknown): void {
+    for (let i = 0; i < this.length; i++) this.reject(i, error);
+  }
+
+  #settle(index: number, outcome: unknown): void {
+    const states = this.#states;
+    while (states.length < this.length) states.push(PENDING);
+    const before = states[index];
+    states[index] = outcome;
+    this.#settled++;
+    const released = this.#release();
+    if (this.#openGate) {
+      this.#openGate();
+      this.#openGate = undefined;
+    }
+    if (!released) {
+      if (before instanceof Deferred) this.#tell(index, before, outcome);
+      return;
+    }
+    const deferred = before instanceof Deferred ? before : new Deferred();
+    deferred.isSettled = true;
+    states[index] = deferred;
+    released.then(() => this.#tell(index, deferred, outcome), (error) => {
+      const isFailed = outcome instanceof Failure;
+      this.#tell(index, deferred, isFailed ? outcome : new Failure(error));
+    });
+  }
+
+  #tell(index: number, deferred: Deferred, outcome: unknown): void {
+    const isFailed = outcome instanceof Failure;
+    this.#states[index] = isFailed ? REJECTED : FULFILLED;
+    deferred.settle(outcome);
+  }
+
+  /** Gives the result of the call whose turn it is, or a promise of it. */
+  #passNext(): unknown {
+    const states = this.#states;
+    const index = this.#passing++;
+    const state = states[index];
+    if (state === PENDING) return this.#defer(index);
+    if (state instanceof Deferred) return state.promise;
+    if (state instanceof Failure) {
+      states[index] = REJECTED;
+      throw state.error;
+    }
+    states[index] = FULFILLED;
+    return state;
+  }
+
+  /** Gives a call a promise of its own. */
+  #defer(index: number): Promise<unknown> {
+    const deferred = new Deferred();
+    this.#states[index] = deferred;
+    return deferred.promise;
+  }
+
+  /** Does what belongs to the end of a call. */
+  #release(): Promise<void> | undefined {
+    const { crews } = this.#context;
+    const lane = this.#lane;
+    if (this.#settled === this.length) {
+      this.#ignoreSignal?.();
+      if (this.handle.temporary) crews.forget(this.handle);
+      lane?.drop(this);
+    }
+    return lane && crews.release(lane.crew);
+  }
+}
+
+/** A single argument travels as it is, if it is not taken for several. */
+function elementOf(args: readonly unknown[]): unknown {
+  return args.length === 1 && !Array.isArray(args[0]) ? args[0] : args;
+}
