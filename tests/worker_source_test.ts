@@ -14,14 +14,24 @@ test("source.ts is what generate.ts makes of main.ts", async () => {
   );
 });
 
-test("source.ts holds one script of plain ASCII", async () => {
-  const { workerSource } = await import("../src/worker/source.ts");
-  assertEquals(workerSource.match(/[^\n\x20-\x7e]/g), null);
-  // At the start of a statement, or called: texts may hold the words too.
-  const imports = workerSource.matchAll(
-    /(?:(?:^|[;\n])import\b[^"();]*|\bimport\(\s*)"([^"]*)"/g,
-  );
-  for (const [, specifier] of imports) {
-    assert(/^(node|bun):/.test(specifier!), `imports ${specifier}`);
+test("source.ts holds scripts of plain ASCII, which import nothing", async () => {
+  const { workerProgram } = await import("../src/worker/source.ts");
+  for (const text of workerProgram) {
+    assertEquals(text.match(/[^\n\x20-\x7e]/g), null);
+    // At the start of a statement, or called: texts may hold the words too.
+    const imports = text.matchAll(
+      /(?:(?:^|[;\n])import\b[^"();]*|\bimport\(\s*)"([^"]*)"/g,
+    );
+    for (const [, specifier] of imports) {
+      assert(/^(node|bun):/.test(specifier!), `imports ${specifier}`);
+    }
   }
+});
+
+test("source.ts begins with a program that is not half of it", async () => {
+  const { workerProgram: [script, ...texts] } = await import(
+    "../src/worker/source.ts"
+  );
+  // What each worker has to read before its first task.
+  assert(script.length < texts.join("").length, `${script.length} characters`);
 });

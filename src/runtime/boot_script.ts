@@ -1,3 +1,6 @@
+/** How a worker runs its program, which is its first message. */
+const RUN = "([script,...texts])=>(0,eval)(script)(texts)";
+
 /** What the program of a worker is called in stacks. */
 export const WORKER_SCRIPT = "polypool:worker";
 
@@ -8,15 +11,18 @@ export const WORKER_SCRIPT = "polypool:worker";
  * than all else.
  */
 export const webBootScript: string =
-  `onmessage=({data})=>{onmessage=null;(0,eval)(data)}`;
+  `onmessage=({data})=>{onmessage=null;(${RUN})(data)}`;
 
 /** The same for a worker of Node's. */
 export const nodeBootScript: string =
   `process.getBuiltinModule("node:worker_threads").parentPort` +
-  `.once("message",(data)=>(0,eval)(data))`;
+  `.once("message",${RUN})`;
 
 /** What a child process has its channel on `globalThis` by. */
 export const CHANNEL = "polypool.channel";
+
+/** Whether this is a process that a pool has started. */
+export const isPoolProcess = (): boolean => Symbol.for(CHANNEL) in globalThis;
 
 /** How often a process looks whether its owner lives, in ms. */
 const LOOK_INTERVAL = 1000;
@@ -35,7 +41,7 @@ export const bootScript = (ownerPid: number): string =>
   look();
   setInterval(look, ${LOOK_INTERVAL});
   process.on("disconnect", () => exit());
-  let receive = (script) => (0, eval)(script);
+  let receive = ${RUN};
   process.on("message", (message) => receive(message));
   const send = process.send.bind(process);
   Object.defineProperty(globalThis, Symbol.for("${CHANNEL}"), {

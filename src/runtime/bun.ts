@@ -4,6 +4,7 @@ import type {
   Runtime,
   WorkerEvents,
   WorkerPort,
+  WorkerProgram,
   WorkerRuntime,
 } from "./contract.ts";
 import { bootScript, webBootScript } from "./boot_script.ts";
@@ -80,11 +81,14 @@ const capabilities: Capabilities = {
   lengthensNumbers: false,
 };
 
-function startThread(source: string, events: WorkerEvents): WorkerPort {
+function startThread(
+  program: WorkerProgram,
+  events: WorkerEvents,
+): WorkerPort {
   const worker = new scope.Worker(dataUrl(webBootScript), {
     type: "module",
   });
-  worker.postMessage(source, []);
+  worker.postMessage(program, []);
   let error: unknown;
   let open = true;
   // Terminating a worker that still loads has crashed Bun: wait for its
@@ -125,7 +129,7 @@ function startThread(source: string, events: WorkerEvents): WorkerPort {
 }
 
 function startBunProcess(
-  script: string,
+  program: WorkerProgram,
   { isRelayed }: ProcessOptions,
   events: WorkerEvents,
 ): WorkerPort {
@@ -137,7 +141,7 @@ function startBunProcess(
     args: ["--eval", `delete process.env.BUN_BE_BUN;${bootScript(pid)}`],
     env: { ...env, BUN_BE_BUN: "1" },
   };
-  return startProcess(command, script, isRelayed, builtin, events);
+  return startProcess(command, program, isRelayed, builtin, events);
 }
 
 /** Bun, by its web `Worker`. */

@@ -1,5 +1,5 @@
 import { within, withResolvers } from "../promises.ts";
-import type { WorkerEvents, WorkerPort } from "./contract.ts";
+import type { WorkerEvents, WorkerPort, WorkerProgram } from "./contract.ts";
 
 // --- types ---
 
@@ -60,14 +60,14 @@ const LAST_WORDS = 250;
 const TAIL = 2000;
 
 /**
- * Starts a process that evaluates the script. Each message is one array of
+ * Starts a process that runs the program. Each message is one array of
  * bytes: a value that cannot be serialized then throws here, on each runtime,
  * and never breaks the channel. Its group is its own, so that Ctrl-C reaches
  * it only through its owner.
  */
 export function startProcess(
   { path, args, env }: Command,
-  script: string,
+  program: WorkerProgram,
   isRelayed: boolean,
   builtin: Builtin,
   events: WorkerEvents,
@@ -147,7 +147,7 @@ export function startProcess(
 
   const noop = () => {};
   void awaitEnd();
-  child.send(script, noop);
+  child.send(program, noop);
   return {
     post: (message) => child.send(serialize(message), noop),
     keepAlive,

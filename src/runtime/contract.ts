@@ -46,6 +46,12 @@ export interface WorkerPort {
   waitForEnd(grace: number): Promise<void>;
 }
 
+/**
+ * What runs in a worker: a script that evaluates to a function of texts, which
+ * it evaluates in turn should they be needed.
+ */
+export type WorkerProgram = readonly [script: string, ...texts: string[]];
+
 /** What a runtime can do, as data for the code that must adapt. */
 export interface Capabilities {
   /** Whether `terminate()` stops a thread that never yields. */
@@ -76,14 +82,14 @@ export interface Runtime {
   isMainThread(): boolean;
   /** The number of CPUs that the program may use, at least 1. */
   cpuCount(): number;
-  /** Starts a thread that evaluates the script. */
-  startThread(source: string, events: WorkerEvents): WorkerPort;
+  /** Starts a thread that runs the program. */
+  startThread(program: WorkerProgram, events: WorkerEvents): WorkerPort;
   /**
-   * Starts a process that evaluates the script. Throws when the program may
+   * Starts a process that runs the program. Throws when this program may
    * not start processes.
    */
   startProcess(
-    script: string,
+    program: WorkerProgram,
     options: ProcessOptions,
     events: WorkerEvents,
   ): WorkerPort;

@@ -4,6 +4,7 @@ import type {
   Runtime,
   WorkerEvents,
   WorkerPort,
+  WorkerProgram,
   WorkerRuntime,
 } from "./contract.ts";
 import { webBootScript } from "./boot_script.ts";
@@ -21,10 +22,13 @@ interface Locks {
   ): Promise<unknown>;
 }
 
-interface DenoWorker {
+interface DenoPort {
+  postMessage(message: unknown, transfer?: ArrayBuffer[]): void;
+}
+
+interface DenoWorker extends DenoPort {
   onmessage: (event: { data: unknown }) => void;
   onerror: (event: { message: string; preventDefault(): void }) => void;
-  postMessage(message: unknown, transfer: ArrayBuffer[]): void;
   terminate(): void;
   [keepAlive: symbol]: (on: boolean) => void;
 }
@@ -40,7 +44,7 @@ interface ErrorEventLike {
   preventDefault(): void;
 }
 
-interface DenoScope {
+interface DenoScope extends DenoPort {
   Deno: {
     exit(code?: number): never;
     unrefTimer(id: unknown): void;
@@ -54,7 +58,6 @@ interface DenoScope {
   name: string;
   close(): void;
   onmessage: (event: { data: unknown }) => void;
-  postMessage(message: unknown, transfer: ArrayBuffer[]): void;
   addEventListener(
     type: string,
     listener: (event: ErrorEventLike) => void,
@@ -80,6 +83,16 @@ async function importFrom(
   const isRelative = base !== undefined && /^\.{0,2}\//.test(specifier);
   const target = isRelative ? new URL(specifier, base).href : specifier;
   return await import(target, options);
+}
+
+/** Deno takes some ms to read its first list of what is to be moved. */
+function postTo(
+  port: DenoPort,
+  message: unknown,
+  transfer: ArrayBuffer[],
+): void {
+  if (transfer.length > 0) port.postMessage(message, transfer);
+  else port.postMessage(message);
 }
 
 // --- owner ---
@@ -112,14 +125,17 @@ function keepAliveSymbol(): symbol | undefined {
 
 let workerCount = 0;
 
-function startThread(source: string, events: WorkerEvents): WorkerPort {
+function startThread(
+  program: WorkerProgram,
+  events: WorkerEvents,
+): WorkerPort {
   const { locks } = scope.navigator;
   const lockName = `polypool-worker-${workerCount++}-${randomName()}`;
   const worker = new scope.Worker(dataUrl(webBootScript), {
     type: "module",
     name: lockName,
   });
-  worker.postMessage(source, []);
+  postTo(worker, program, []);
   const symbol = keepAliveSymbol();
   let alive = true;
   let open = true;
@@ -188,7 +204,7 @@ function startThread(source: string, events: WorkerEvents): WorkerPort {
   }
 
   return {
-    post: (message, transfer) => worker.postMessage(message, transfer),
+    post: (message, transfer) => postTo(worker, message, transfer),
     keepAlive,
     terminate,
     isGoneAfter,
@@ -205,8 +221,8 @@ export const deno: Runtime = {
     globalThis.constructor.name !== "DedicatedWorkerGlobalScope",
   cpuCount: () => scope.navigator.hardwareConcurrency,
   startThread,
-  startProcess: (script, options, events) =>
-    startDenoProcess(script, options, events, builtin),
+  startProcess: (program, options, events) =>
+    startDenoProcess(program, options, events, builtin),
   typescriptLoader: () => undefined,
   importFrom,
   unrefTimer: (timer) => scope.Deno.unrefTimer(timer),
@@ -249,7 +265,7 @@ export const denoWorker: WorkerRuntime = {
     // Held until this worker is gone, see watch() above.
     scope.navigator.locks?.request(scope.name, {}, () => new Promise(() => {}));
   },
-  post: (message, transfer) => scope.postMessage(message, transfer),
+  post: (message, transfer) => postTo(scope, message, transfer),
   onExit(handler) {
     const { Deno } = scope;
     const exit = Deno.exit;

@@ -1,6 +1,11 @@
-import { bootScript, CHANNEL } from "./boot_script.ts";
+import { bootScript, isPoolProcess } from "./boot_script.ts";
 import { startProcess } from "./child_process.ts";
-import type { ProcessOptions, WorkerEvents, WorkerPort } from "./contract.ts";
+import type {
+  ProcessOptions,
+  WorkerEvents,
+  WorkerPort,
+  WorkerProgram,
+} from "./contract.ts";
 import { permissionFlags, type Permissions } from "./deno_permissions.ts";
 
 type Builtin = <T>(name: string) => T;
@@ -20,7 +25,7 @@ const { Deno } = globalThis as unknown as { Deno: DenoNamespace };
 function configOfProgram(builtin: Builtin): string | undefined {
   const { mainModule, args } = Deno;
   // A process of ours has been told.
-  if (Symbol.for(CHANNEL) in globalThis) return args[0];
+  if (isPoolProcess()) return args[0];
   try {
     const { existsSync } = builtin<{ existsSync(path: URL): boolean }>(
       "node:fs",
@@ -43,7 +48,7 @@ function configOfProgram(builtin: Builtin): string | undefined {
 
 /** Starts a Deno process with the permissions of this one. */
 export function startDenoProcess(
-  script: string,
+  program: WorkerProgram,
   { memoryLimit, isRelayed }: ProcessOptions,
   events: WorkerEvents,
   builtin: Builtin,
@@ -83,7 +88,7 @@ export function startDenoProcess(
       ],
       env: isGranted("env") ? Deno.env.toObject() : {},
     },
-    script,
+    program,
     isRelayed,
     builtin,
     events,

@@ -17,8 +17,15 @@ const name = scope.Bun?.version
   : "node";
 
 /** The runtime this code runs on, as the owner of workers. */
-export const runtime: Runtime = { node, deno, bun }[name];
+export const runtime: Runtime = name === "node"
+  ? node
+  : name === "deno"
+  ? deno
+  : bun;
 
 /** The runtime this code runs on, as seen from inside a worker. */
-export const workerRuntime: WorkerRuntime =
-  { node: nodeWorker, deno: denoWorker, bun: bunWorker }[name];
+export const workerRuntime: WorkerRuntime = name === "node"
+  ? nodeWorker
+  : name === "deno"
+  ? denoWorker
+  : bunWorker;

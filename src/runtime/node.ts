@@ -4,6 +4,7 @@ import type {
   Runtime,
   WorkerEvents,
   WorkerPort,
+  WorkerProgram,
   WorkerRuntime,
 } from "./contract.ts";
 import { bootScript, nodeBootScript } from "./boot_script.ts";
@@ -85,9 +86,12 @@ function createThread(url: URL): NodeWorker {
   }
 }
 
-function startThread(source: string, events: WorkerEvents): WorkerPort {
+function startThread(
+  program: WorkerProgram,
+  events: WorkerEvents,
+): WorkerPort {
   const worker = createThread(new URL(dataUrl(nodeBootScript)));
-  worker.postMessage(source);
+  worker.postMessage(program);
   let error: unknown;
   let open = true;
   const exited = withResolvers<void>();
@@ -164,7 +168,7 @@ function processFlags(): string[] {
 }
 
 function startNodeProcess(
-  script: string,
+  program: WorkerProgram,
   { memoryLimit, isRelayed }: ProcessOptions,
   events: WorkerEvents,
 ): WorkerPort {
@@ -175,7 +179,7 @@ function startNodeProcess(
   }
   args.push("--input-type=commonjs", "--eval", bootScript(pid));
   const command = { path: execPath, args, env: { ...env } };
-  return startProcess(command, script, isRelayed, builtin, events);
+  return startProcess(command, program, isRelayed, builtin, events);
 }
 
 function typescriptLoader(forProcess: boolean): string | undefined {

@@ -29,16 +29,9 @@ const scope = globalThis as {
   process?: Process;
 };
 
-/** The inside of a child process, if this is one that a pool has started. */
-export function processWorker(base: WorkerRuntime): WorkerRuntime | undefined {
-  const channel = scope[Symbol.for(CHANNEL)];
-  return channel && createProcessWorker(channel, base);
-}
-
-function createProcessWorker(
-  channel: Channel,
-  base: WorkerRuntime,
-): WorkerRuntime {
+/** The inside of a process that a pool has started. */
+export function processWorker(base: WorkerRuntime): WorkerRuntime {
+  const channel = scope[Symbol.for(CHANNEL)]!;
   const { serialize, deserialize } = base.builtin<V8>("node:v8");
   let unsent = 0;
   let waiting: (() => void)[] = [];

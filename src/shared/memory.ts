@@ -93,12 +93,17 @@ export const sharedMemory: SharedMemorySupport = {
     return nativeIfUsable() !== undefined;
   },
   get reason(): string | undefined {
-    const native = nativeOrReason();
-    return "reason" in native
-      ? `Cannot share memory with processes as ${native.reason}`
-      : undefined;
+    return reasonNotShared();
   },
 };
+
+/** Why processes cannot share memory, if they cannot. */
+export function reasonNotShared(): string | undefined {
+  const native = nativeOrReason();
+  return "reason" in native
+    ? `Cannot share memory with processes as ${native.reason}`
+    : undefined;
+}
 
 // --- allocation ---
 
@@ -206,7 +211,7 @@ export function openMemory(handle: MemoryHandle): SharedArrayBuffer {
   // That it opens, with the ID in it, shows as much as a first block would;
   // and a process that only opens memory makes none.
   const native = usable ?? loadNative();
-  if ("reason" in native) throw new Error(sharedMemory.reason);
+  if ("reason" in native) throw new Error(reasonNotShared());
   let buffer: SharedArrayBuffer;
   try {
     buffer = openSegment(native, handle);

@@ -16,7 +16,7 @@ import {
   TO,
   type ToServer,
 } from "../wire/server_messages.ts";
-import { workerSource } from "../worker/source.ts";
+import { workerProgram } from "../worker/source.ts";
 import type { Starter, StartSetup } from "./contract.ts";
 import { spawn } from "./spawn.ts";
 
@@ -42,7 +42,7 @@ class ForkServer {
 
   constructor() {
     this.#port = runtime.startProcess(
-      workerSource,
+      workerProgram,
       { memoryLimit: undefined, isRelayed: false },
       {
         onMessage: (message) => this.#receive(message as FromServer),
@@ -50,7 +50,7 @@ class ForkServer {
       },
     );
     this.#port.post([SERVE, {
-      script: workerSource,
+      program: workerProgram,
       nativeModule: nativeModule(),
     }], []);
   }

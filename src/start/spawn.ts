@@ -2,7 +2,7 @@ import { runtime } from "../runtime/detect.ts";
 import { sharedMemory } from "../shared/memory.ts";
 import { serializingCodec } from "../wire/codec.ts";
 import { type ControlBlock, createSharedControl } from "../wire/control.ts";
-import { workerSource } from "../worker/source.ts";
+import { workerProgram } from "../worker/source.ts";
 import type { Starter } from "./contract.ts";
 
 /** Control words for processes, which not all programs can share memory with. */
@@ -18,7 +18,7 @@ export const spawn: Starter = {
   stopsBusyWorkers: true,
   createControl: createProcessControl,
   start: (events, setup) =>
-    runtime.startProcess(workerSource, {
+    runtime.startProcess(workerProgram, {
       memoryLimit: setup.memoryLimit,
       isRelayed: false,
     }, events),

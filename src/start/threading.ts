@@ -1,7 +1,7 @@
 import { runtime } from "../runtime/detect.ts";
 import { cloningCodec } from "../wire/codec.ts";
 import { createControl } from "../wire/control.ts";
-import { workerSource } from "../worker/source.ts";
+import { workerProgram } from "../worker/source.ts";
 import type { Starter } from "./contract.ts";
 
 /** Workers that are threads of this process. */
@@ -11,5 +11,5 @@ export const threading: Starter = {
   isProcess: false,
   stopsBusyWorkers: runtime.capabilities.stopsBusyThreads,
   createControl,
-  start: (events) => runtime.startThread(workerSource, events),
+  start: (events) => runtime.startThread(workerProgram, events),
 };

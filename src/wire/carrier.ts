@@ -1,4 +1,4 @@
-import { handleOf, sharedMemory } from "../shared/memory.ts";
+import { handleOf, reasonNotShared } from "../shared/memory.ts";
 import { tagOf } from "./kinds.ts";
 import { Refusal, refusalOf } from "./refusal.ts";
 import type { FrozenRecord, MemoryRecord, ViewRecord } from "./records.ts";
@@ -47,7 +47,7 @@ export const processCarrier: Carrier = {
     if (UNSERIALIZABLE.test(tagOf(leaf))) throw refusalOf(leaf);
     const memory = handleOf(leaf as SharedArrayBuffer);
     if (memory) return { memory };
-    const reason = sharedMemory.reason?.replace(/^C/, "c") ??
+    const reason = reasonNotShared()?.replace(/^C/, "c") ??
       "make it by sharedArray() for processes to share it";
     throw new Refusal(`is a SharedArrayBuffer: ${reason}`);
   },

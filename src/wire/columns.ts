@@ -1,5 +1,5 @@
 import { BoundedMap } from "../functions/bounded_map.ts";
-import { canClone } from "./copy.ts";
+import { canClone } from "./plain.ts";
 
 /**
  * A list of records, all with the same properties, column by column: a third

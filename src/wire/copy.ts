@@ -6,7 +6,7 @@ import {
 } from "./error_record.ts";
 import { type Carrier, threadCarrier } from "./carrier.ts";
 import { isError, kindOf, tagOf } from "./kinds.ts";
-import { holdsPrimitives } from "./plain.ts";
+import { canClone, holdsPrimitives } from "./plain.ts";
 import { recordShareable, type ValueRecord } from "./records.ts";
 import type { Shareable } from "../shared/shareable.ts";
 import {
@@ -264,14 +264,4 @@ function checkLeaf(value: object): void {
 function checkClone(value: object): object {
   if (!canClone(value)) throw refusalOf(value);
   return value;
-}
-
-/** Whether structured clone takes the value. */
-export function canClone(value: unknown): boolean {
-  try {
-    structuredClone(value);
-    return true;
-  } catch {
-    return false;
-  }
 }

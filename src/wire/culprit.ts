@@ -1,6 +1,6 @@
-import { canClone, Copier } from "./copy.ts";
+import { Copier } from "./copy.ts";
 import { tagOf } from "./kinds.ts";
-import { holdsPrimitives, isPlain } from "./plain.ts";
+import { canClone, holdsPrimitives, isPlain } from "./plain.ts";
 import {
   isStackOverflow,
   type PathStep,

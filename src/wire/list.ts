@@ -1,6 +1,6 @@
 import { type Carrier, threadCarrier } from "./carrier.ts";
 import { type Columns, packColumns, unpackColumns } from "./columns.ts";
-import { canClone } from "./copy.ts";
+import { canClone } from "./plain.ts";
 import { takeMarked } from "./transfer.ts";
 import { takeNumbers } from "./number_buffers.ts";
 import {

@@ -6,6 +6,7 @@
  */
 
 import type { LongTask } from "../insights/worker_meter.ts";
+import type { WorkerProgram } from "../runtime/contract.ts";
 import type { PackedError } from "./errors.ts";
 import type { ListPayload } from "./list.ts";
 import type { Packed } from "./values.ts";
@@ -75,8 +76,8 @@ export interface PreparedSetup {
 
 /** What a fork server must know. */
 export interface ServerSetup {
-  /** The script that its processes evaluate. */
-  script: string;
+  /** What its processes run. */
+  program: WorkerProgram;
   nativeModule: string | undefined;
 }
 

@@ -125,3 +125,13 @@ export function holdsPrimitives(array: unknown[]): boolean {
         typeof element !== "function" && typeof element !== "symbol")
     );
 }
+
+/** Whether structured clone takes the value. */
+export function canClone(value: unknown): boolean {
+  try {
+    structuredClone(value);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -34,9 +34,11 @@ import {
 } from "../wire/control.ts";
 import { HotLine } from "../wire/hot_line.ts";
 import { useNativeModule } from "../runtime/native.ts";
+import { isPoolProcess } from "../runtime/boot_script.ts";
 import { processWorker } from "../runtime/process_worker.ts";
 import { Announcer } from "./announcer.ts";
-import { loadPrimitives } from "./deferred.ts";
+import { deferParts, loadPrimitives } from "./deferred.ts";
+import * as deferredParts from "./deferred_parts.ts";
 import { installGlobals } from "./globals.ts";
 import { ManagedRequests } from "./managed_requests.ts";
 import { Modules } from "./modules.ts";
@@ -45,7 +47,8 @@ import { Runner } from "./runner.ts";
 import { Server } from "./server.ts";
 import type { ToServer } from "../wire/server_messages.ts";
 
-const host = processWorker(workerRuntime) ?? workerRuntime;
+deferParts(deferredParts);
+const host = isPoolProcess() ? processWorker(workerRuntime) : workerRuntime;
 const codec = host.isProcess ? serializingCodec : cloningCodec;
 let finder: Modules | undefined;
 let runner: Runner | undefined;
@@ -87,9 +90,9 @@ function prepare(setup: PreparedSetup): void {
   }
 }
 
-function serve({ script, nativeModule }: ServerSetup): void {
+function serve({ program, nativeModule }: ServerSetup): void {
   become(nativeModule);
-  const server = new Server(host, script);
+  const server = new Server(host, program);
   receive = (message) => server.receive(message as ToServer);
 }
 

@@ -1,6 +1,7 @@
 import type {
   WorkerEnd,
   WorkerPort,
+  WorkerProgram,
   WorkerRuntime,
 } from "../runtime/contract.ts";
 import { runtime } from "../runtime/detect.ts";
@@ -46,17 +47,19 @@ interface Kind {
 
 /** Keeps processes ready and hands on what is said to them and by them. */
 export class Server {
-  readonly #program: WorkerRuntime;
-  readonly #script: string;
+  /** This process, by which it speaks to its owner. */
+  readonly #host: WorkerRuntime;
+  /** What the workers run. */
+  readonly #program: WorkerProgram;
   readonly #serialize: V8["serialize"];
   readonly #workers = new Map<number, WorkerPort>();
   /** In the order of use. */
   readonly #kinds = new Map<string, Kind>();
 
-  constructor(program: WorkerRuntime, script: string) {
+  constructor(host: WorkerRuntime, program: WorkerProgram) {
+    this.#host = host;
     this.#program = program;
-    this.#script = script;
-    this.#serialize = program.builtin<V8>("node:v8").serialize;
+    this.#serialize = host.builtin<V8>("node:v8").serialize;
   }
 
   /** Does what the program asks for. */
@@ -78,7 +81,7 @@ export class Server {
   }
 
   #tell(message: FromServer): void {
-    this.#program.post(message, []);
+    this.#host.post(message, []);
   }
 
   #end(id: number, end: WorkerEnd | undefined): void {
@@ -123,7 +126,7 @@ export class Server {
 
   #start({ setup, spares }: Kind): Spare {
     const spare: Spare = {
-      port: runtime.startProcess(this.#script, {
+      port: runtime.startProcess(this.#program, {
         memoryLimit: setup.memoryLimit,
         isRelayed: true,
       }, {
