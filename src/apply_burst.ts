@@ -21,6 +21,9 @@ export interface PlaceInBurst {
   readonly index: number;
 }
 
+/** No calls. */
+const NONE: unknown[] = [];
+
 /** The most calls in a burst. */
 const MAX_CALLS = 128;
 
@@ -79,10 +82,12 @@ export class ApplyBurst {
   place = 0;
   readonly #context: ApplyContext;
   readonly #mayGrow: boolean;
+  // A single call is what most bursts have: neither array has room for more
+  // until there are more.
   /** The arguments of each call, as they travel, until it is taken. */
-  readonly #elements: unknown[] = [];
+  #elements: unknown[] = NONE;
   /** What is known of each call; later ones are pending. */
-  readonly #states: unknown[] = [];
+  #states: unknown[] = NONE;
   #gate: Promise<void> | undefined;
   /** Opens the gate, once. */
   #openGate: (() => void) | undefined;
@@ -133,7 +138,14 @@ export class ApplyBurst {
 
   /** Adds a call and returns the promise of its result. */
   add(args: readonly unknown[]): Promise<unknown> {
-    if (this.#elements.push(elementOf(args)) === 1) return this.#defer(0);
+    const element = elementOf(args);
+    if (this.length === 0) {
+      const deferred = new Deferred();
+      this.#elements = [element];
+      this.#states = [deferred];
+      return deferred.promise;
+    }
+    this.#elements.push(element);
     this.#lane?.noteAdded();
     this.#gate ??= new Promise((resolve) => this.#openGate = resolve);
     return this.#gate.then(this.#pass ??= () => this.#passNext());
@@ -260,7 +272,11 @@ export class ApplyBurst {
     const states = this.#states;
     const index = this.#passing++;
     const state = states[index];
-    if (state === PENDING) return this.#defer(index);
+    if (state === PENDING) {
+      const deferred = new Deferred();
+      states[index] = deferred;
+      return deferred.promise;
+    }
     if (state instanceof Deferred) return state.promise;
     if (state instanceof Failure) {
       states[index] = REJECTED;
@@ -268,13 +284,6 @@ export class ApplyBurst {
     }
     states[index] = FULFILLED;
     return state;
-  }
-
-  /** Gives a call a promise of its own. */
-  #defer(index: number): Promise<unknown> {
-    const deferred = new Deferred();
-    this.#states[index] = deferred;
-    return deferred.promise;
   }
 
   /** Does what belongs to the end of a call. */

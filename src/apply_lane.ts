@@ -78,20 +78,20 @@ export class ApplyLane implements TaskSource {
       this.#sizer.size,
       Math.max(this.#sizer.least, share),
     );
-    const elements: unknown[] = [];
-    const places: PlaceInBurst[] = [];
-    let moves = false;
-    do {
+    const first = burst;
+    const elements = [burst.nextElement];
+    const places = [burst.take()];
+    // What is moved cannot be sent again: it must not share another's fate.
+    const moves = this.#isMoved(elements[0]);
+    while (!moves && places.length < size) {
+      burst = this.#head();
+      if (!burst || !isAlike(burst, first)) break;
       const element = burst.nextElement;
-      // What is moved cannot be sent again: it must not share another's fate.
-      moves = this.#moves && holdsMarked(element);
-      if (moves && places.length > 0) return this.#chunk(elements, places);
+      if (this.#isMoved(element)) break;
       elements.push(element);
       places.push(burst.take());
-      this.#waiting--;
-      if (moves || places.length >= size) break;
-      burst = this.#head();
-    } while (burst && isAlike(burst, places[0]!.burst));
+    }
+    this.#waiting -= places.length;
     return this.#chunk(elements, places, moves);
   }
 
@@ -168,6 +168,10 @@ export class ApplyLane implements TaskSource {
       reported: undefined,
       sendTime: 0,
     };
+  }
+
+  #isMoved(element: unknown): boolean {
+    return this.#moves && holdsMarked(element);
   }
 
   /** The first burst with calls that wait. */

@@ -247,8 +247,8 @@ export class Calls {
       if (joinable && joinable.task === task) return joinable.burst;
     } else checkApplyOptions("apply", options);
     const { functions } = this.#crews;
-    const { closure, ...others } = options;
-    const isPlain = Object.keys(others).length === 0;
+    const { closure } = options;
+    const isPlain = hasClosureAlone(options);
     const callerless = closure === undefined
       ? functions.callerlessHandleOf(task, "task")
       : functions.sharedHandleOf(task, "task", closure);
@@ -294,6 +294,12 @@ export class Calls {
       signal: options.signal,
     };
   }
+}
+
+/** Whether there is no other option. */
+function hasClosureAlone(options: AnyApplyOptions): boolean {
+  for (const key in options) if (key !== "closure") return false;
+  return true;
 }
 
 /** The limits that options set, else those of the pool. */

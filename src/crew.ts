@@ -120,6 +120,7 @@ export class Crew implements WorkerOwner {
     // Handing out may itself change what there is to hand out.
     while (this.#feedAgain) {
       this.#feedAgain = false;
+      if (!this.#scheduler.hasSources) break;
       this.#scheduler.feedIdle();
       this.#recruit();
       this.#scheduler.feedAhead();

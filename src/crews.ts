@@ -38,13 +38,11 @@ export interface LifecycleHandles {
 }
 
 /** What a crew was made from: live workers are stale when it has changed. */
-type CrewKey = readonly [
-  sharedObjects: unknown,
-  passWorkerId: boolean,
-  useWorkerState: boolean,
-  workerInit: FunctionHandle | undefined,
-  workerExit: FunctionHandle | undefined,
-];
+interface CrewKey extends LifecycleHandles {
+  sharedObjects: unknown;
+  passWorkerId: boolean;
+  useWorkerState: boolean;
+}
 
 interface Entry {
   key: CrewKey;
@@ -176,13 +174,13 @@ export class Crews {
 
   #key({ workerInit, workerExit }: LifecycleHandles): CrewKey {
     const { sharedObjects, passWorkerId, useWorkerState } = this.#settings;
-    return [
+    return {
       sharedObjects,
       passWorkerId,
       useWorkerState,
       workerInit,
       workerExit,
-    ];
+    };
   }
 
   /** The workers of these settings, if nothing must happen first. */
@@ -233,7 +231,7 @@ export class Crews {
 
   #create(key: CrewKey, handles: LifecycleHandles): Entry {
     const { nJobs, preload } = this.#settings;
-    const [sharedObjects, passWorkerId, useWorkerState] = key;
+    const { sharedObjects, passWorkerId, useWorkerState } = key;
     const { codec } = this.#starter;
     checkUnmarked(sharedObjects, "sharedObjects");
     const limits: CrewLimits = {
@@ -267,6 +265,8 @@ export class Crews {
 }
 
 function isSame(a: CrewKey, b: CrewKey): boolean {
-  for (let i = 0; i < a.length; i++) if (!Object.is(a[i], b[i])) return false;
-  return true;
+  return Object.is(a.sharedObjects, b.sharedObjects) &&
+    a.passWorkerId === b.passWorkerId &&
+    a.useWorkerState === b.useWorkerState &&
+    a.workerInit === b.workerInit && a.workerExit === b.workerExit;
 }

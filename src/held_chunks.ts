@@ -216,10 +216,12 @@ export class HeldChunks {
     const { source, elements } = chunk;
     addResults(chunk, offset, results, failures, end !== undefined);
     if (end === undefined) return this.#events.onProgress();
-    // The worker may have been told to leave the rest.
-    const { begun } = progressOf(this.#link.control, sequence);
-    if (begun < elements.length && source.wants(chunk)) {
-      putBack(restOf(chunk, begun), this.#workerId);
+    if (offset + results.length < elements.length) {
+      // The worker may have been told to leave the rest.
+      const { begun } = progressOf(this.#link.control, sequence);
+      if (begun < elements.length && source.wants(chunk)) {
+        putBack(restOf(chunk, begun), this.#workerId);
+      }
     }
     this.#end(sequence, chunk, end.elapsed);
   }

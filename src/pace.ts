@@ -33,6 +33,8 @@ export class Pace {
   #vainLooks = 0;
   #rest = 0;
   #isBusy = false;
+  /** When a chunk was last about to be sent. */
+  #now = 0;
 
   /** The worker has something to do, or nothing any more. */
   setBusy(isBusy: boolean): void {
@@ -48,7 +50,8 @@ export class Pace {
   isHot({ elements, mode }: Chunk, idleSince: number): boolean {
     const isSingle = elements.length === 1 && mode.isolated &&
       mode.concurrency === 1;
-    if (!isSingle || performance.now() - idleSince > MAX_GAP) {
+    this.#now = performance.now();
+    if (!isSingle || this.#now - idleSince > MAX_GAP) {
       this.#cool();
       return false;
     }
@@ -70,12 +73,12 @@ export class Pace {
 
   /**
    * Whether the thread should go back to its event loop instead of looking,
-   * as promises that settle at once would keep it from there.
+   * as promises that settle at once would keep it from there. To be asked when
+   * a chunk has been sent.
    */
   isTurnDue(): boolean {
-    const now = performance.now();
-    if (now - lastTurn < TURN_INTERVAL) return false;
-    lastTurn = now;
+    if (this.#now - lastTurn < TURN_INTERVAL) return false;
+    lastTurn = this.#now;
     return true;
   }
 

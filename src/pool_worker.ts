@@ -59,6 +59,8 @@ export interface WorkerOwner {
  */
 export type DeathStage = "start" | "task" | "idleness";
 
+const nextMicrotask = Promise.resolve();
+
 /** Whether the user has been told of a busy thread. */
 let hasWarned = false;
 
@@ -78,6 +80,8 @@ export class PoolWorker {
   readonly #startedAt = performance.now();
   #idleSince = this.#startedAt;
   readonly #pace = new Pace();
+  /** Looks for a moment for the end of the chunk. */
+  readonly #look = () => this.#pace.noteLook(this.#link.look());
   readonly #ready = withResolvers<void>();
   #stopped: Resolvers<unknown[]> | undefined;
   #exitTimeout: number | undefined;
@@ -231,12 +235,9 @@ export class PoolWorker {
     this.#pace.setBusy(true);
     // Those who call in the same tick come first.
     if (!this.#link.isExpecting) return;
-    if (this.#pace.isTurnDue()) callSoon(() => this.#look());
-    else queueMicrotask(() => this.#look());
-  }
-
-  #look(): void {
-    this.#pace.noteLook(this.#link.look());
+    if (this.#pace.isTurnDue()) callSoon(this.#look);
+    // On Node, `queueMicrotask()` takes twice the time.
+    else nextMicrotask.then(this.#look);
   }
 
   #keepAlive(on: boolean): void {

@@ -50,8 +50,9 @@ const COUNTERS_WORD = RESULTS_OFFSET / 4 + UNTOLD_CAPACITY * 2;
 /** Behind them: the locks that the worker may hold, see held.ts. */
 const FIRST_HELD_WORD = COUNTERS_WORD + COUNTERS * 2;
 
-/** Behind them: two mailboxes, see hot_line.ts. At a multiple of 8 bytes. */
-export const HOT_LINE_WORD: number = FIRST_HELD_WORD + HELD_WORDS;
+/** Behind them: two mailboxes, see hot_line.ts, in cache lines of their own. */
+export const HOT_LINE_WORD: number =
+  Math.ceil((FIRST_HELD_WORD + HELD_WORDS) / 16) * 16;
 
 /** The number of words. */
 const WORDS = HOT_LINE_WORD + 2 * MAILBOX_WORDS;
@@ -89,7 +90,7 @@ export function countersOf({ buffer, byteOffset }: ControlBlock): Counters {
 
 /** What the worker may hold. */
 export function heldWords(control: ControlBlock): Int32Array {
-  return control.subarray(FIRST_HELD_WORD, HOT_LINE_WORD);
+  return control.subarray(FIRST_HELD_WORD, FIRST_HELD_WORD + HELD_WORDS);
 }
 
 function slotOf(sequence: number): number {

@@ -51,6 +51,7 @@ export class Mailbox {
   readonly #values: BriefValues;
   /** What this side has sent, or received, through the port. */
   #count = 0;
+  #hasPromised = false;
   #isOpen = false;
   #hasSlept = false;
   readonly #sleeper: Sleeper;
@@ -83,6 +84,9 @@ export class Mailbox {
 
   /** Says whether more follows so soon that it is worth to look for it. */
   promise(more: boolean): void {
+    // The receiver looks at words beside it: a write would hold up both.
+    if (more === this.#hasPromised) return;
+    this.#hasPromised = more;
     this.#words[PROMISED] = more ? 1 : 0;
   }
 

@@ -37,13 +37,15 @@ export interface ReportSetup {
   hotLine: HotLine | undefined;
   /** Where results may be put as long as they are numbers. */
   buffer: Float64Array | undefined;
+  /** Whether to tell how long the chunk took. */
+  isTimed: boolean;
 }
 
 /** Tells the owner how the tasks of a chunk end. */
 export class ChunkReport {
   readonly #setup: ReportSetup;
   /** When the chunk's first task was about to begin. */
-  readonly startedAt: number = performance.now();
+  readonly startedAt: number;
   /** Results of consecutive tasks that have not been told. */
   readonly #results: ResultList;
   /** Index of the first of them. */
@@ -58,6 +60,7 @@ export class ChunkReport {
 
   constructor(setup: ReportSetup) {
     this.#setup = setup;
+    this.startedAt = setup.isTimed ? performance.now() : 0;
     setup.untold?.setTold(0);
     this.#results = new ResultList(setup.buffer);
   }
@@ -174,8 +177,8 @@ export class ChunkReport {
     failures: Failure[],
     final: boolean,
   ): void {
-    const { sequence, codec, post, hotLine } = this.#setup;
-    const elapsed = performance.now() - this.startedAt;
+    const { sequence, codec, post, hotLine, isTimed } = this.#setup;
+    const elapsed = isTimed ? performance.now() - this.startedAt : 0;
     if (final) hotLine?.expectTask();
     if (
       final && first === 0 && results.length === 1 && failures.length === 0 &&

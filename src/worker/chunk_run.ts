@@ -75,6 +75,32 @@ const QUICK = 0.05;
 /** Tasks between two looks at the clock, at most. */
 const MAX_STRIDE = 256;
 
+/**
+ * Runs a task that is alone in its chunk, and that nobody measures or has to be
+ * told of, as `runInOrder()` does. Returns a promise only if the task does:
+ * calls in turn need not wait for one.
+ */
+export function runAlone(setup: RunSetup): Promise<void> | undefined {
+  const { sequence, elements, task, control, report } = setup;
+  if (!beginTask(control, sequence, 0)) return void report.finish();
+  const fail = (error: unknown) => {
+    report.addFailure(0, error);
+    report.finish();
+  };
+  const end = (value: unknown) => {
+    report.add(value);
+    report.finish();
+  };
+  let result: unknown;
+  try {
+    result = call(task, elements[0]);
+  } catch (error) {
+    return void fail(error);
+  }
+  if (isThenable(result)) return Promise.resolve(result).then(end, fail);
+  return void end(result);
+}
+
 /** Runs the tasks of a chunk one after the other. */
 export async function runInOrder(setup: RunSetup): Promise<void> {
   const { sequence, mode, elements, task, control, report, meter } = setup;

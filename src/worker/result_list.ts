@@ -53,6 +53,9 @@ export class ResultList {
       this.#others = Array.from(this.#buffer.subarray(0, this.#length));
       this.#buffer = undefined;
     }
-    this.#length = this.#others.push(result);
+    // An array that grows from nothing takes room for many.
+    if (this.#length === 0) this.#others = [result];
+    else this.#others.push(result);
+    this.#length++;
   }
 }

@@ -31,7 +31,7 @@ import type { Announcer } from "./announcer.ts";
 import { ChunkReport, type Post } from "./chunk_report.ts";
 import {
   bindTask,
-  type BoundTask,
+  runAlone,
   runInOrder,
   type RunSetup,
   runSideBySide,
@@ -48,10 +48,18 @@ const EXIT_RESULT = "the result of 'workerExit'";
 /** How long timers and messages may have to wait, in ms. */
 const TURN_INTERVAL = 8;
 
+/**
+ * Of so many calls in turn one is timed, and looks whether others are due for a
+ * turn: to read the clock takes up to 0.1 us.
+ */
+const CALLS_A_LOOK = 8;
+
 /** A chunk that waits for its turn, and its function. */
 interface QueuedChunk {
   message: Extract<ToWorker, [typeof CHUNK, ...unknown[]]>;
   known: KnownFunction;
+  /** Whether the worker stayed awake for it. */
+  isInTurn: boolean;
 }
 
 /** What surrounds a runner: a worker, or the pool's own thread. */
@@ -89,6 +97,8 @@ export class Runner {
   readonly #meter: WorkerMeter | undefined;
   readonly #prepared: Promise<void> | undefined;
   #isRunning = false;
+  /** Calls one after the other for which the worker stayed awake. */
+  #callsInTurn = 0;
   #isInitialised = false;
   /** Why it cannot be: the worker will be replaced. */
   #initError: { error: unknown } | undefined;
@@ -116,7 +126,7 @@ export class Runner {
   }
 
   /** Takes a message from the owner. */
-  receive(message: ToWorker): void {
+  receive(message: ToWorker, isInTurn = false): void {
     switch (message[0]) {
       case DEFINE:
         this.#functions.set(message[1], { definition: message[2] });
@@ -132,6 +142,7 @@ export class Runner {
         this.#queue.push({
           message,
           known: this.#functions.get(message[2])!,
+          isInTurn,
         });
         break;
       default:
@@ -175,33 +186,45 @@ export class Runner {
   async #runQueue(): Promise<void> {
     if (this.#prepared) await this.#prepared;
     const startedAt = performance.now();
+    this.#callsInTurn = 0;
+    let isTurnDue = false;
     do {
       this.#meter?.endWaiting();
       for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
         if (begin(this.#setup.control, next.message[1])) {
-          await this.#runChunk(next);
+          const running = this.#runChunk(next);
+          if (running) await running;
         }
       }
       this.#meter?.beginWaiting();
-    } while (this.#look(performance.now() - startedAt > TURN_INTERVAL));
+      if (++this.#callsInTurn % CALLS_A_LOOK === 0) {
+        isTurnDue = performance.now() - startedAt > TURN_INTERVAL;
+      }
+    } while (this.#look(isTurnDue));
     this.#isRunning = false;
   }
 
   /** Looks for the next chunk. Returns whether it has come. */
   #look(isTurnDue: boolean): boolean {
     const message = this.#host.hotLine?.receiveTask(isTurnDue);
-    if (message) this.receive(message);
+    if (message) this.receive(message, true);
     return message !== undefined;
   }
 
-  async #runChunk({ message, known }: QueuedChunk): Promise<void> {
-    const [, sequence, functionId, mode, elements] = message;
-    const { codec, post, finder, announcer, drained, hotLine } = this.#host;
-    const list = codec.unpackList(elements);
-    let task: BoundTask;
+  /** Runs a chunk. Returns a promise only if it has to wait for something. */
+  #runChunk(chunk: QueuedChunk): Promise<void> | undefined {
+    const { callable } = chunk.known;
+    return callable && this.#isInitialised
+      ? this.#run(chunk, callable)
+      : this.#prepareAndRun(chunk);
+  }
+
+  async #prepareAndRun(chunk: QueuedChunk): Promise<void> {
+    const { message: [, sequence], known } = chunk;
+    const { codec, post } = this.#host;
+    let callable: Callable;
     try {
-      const callable = known.callable ?? await this.#findKnown(known);
-      task = bindTask(callable, this.#leading, list);
+      callable = known.callable ?? await this.#findKnown(known);
     } catch (error) {
       post([UNRUNNABLE, sequence, codec.packError(error), "function"]);
       return;
@@ -212,8 +235,21 @@ export class Runner {
       post([UNRUNNABLE, sequence, codec.packError(error), "workerInit"]);
       return;
     }
+    await this.#run(chunk, callable);
+  }
+
+  #run(
+    { message, known, isInTurn }: QueuedChunk,
+    callable: Callable,
+  ): Promise<void> | undefined {
+    const [, sequence, functionId, mode, elements] = message;
+    const { codec, post, finder, announcer, drained, hotLine } = this.#host;
     const { control, workerId } = this.#setup;
     const { isolated } = mode;
+    const list = codec.unpackList(elements);
+    const isAlone = isolated && list.length === 1 && !this.#meter &&
+      !announcer && mode.concurrency === 1 && mode.taskTimeout === undefined &&
+      drained() === undefined;
     const report = new ChunkReport({
       sequence,
       isolated,
@@ -229,13 +265,15 @@ export class Runner {
       // Tasks side by side may end when nobody looks for the next.
       hotLine: mode.concurrency === 1 ? hotLine : undefined,
       buffer: codec.copies && list instanceof Float64Array ? list : undefined,
+      isTimed: !isAlone || !isInTurn ||
+        this.#callsInTurn % CALLS_A_LOOK === 0,
     });
     const run: RunSetup = {
       sequence,
       functionId,
       mode,
       elements: list,
-      task,
+      task: bindTask(callable, this.#leading, list),
       control,
       workerId,
       report,
@@ -244,14 +282,22 @@ export class Runner {
       drained,
     };
     if (mode.concurrency > 1) {
-      await finder.runInTask(() => runSideBySide(run, this.#gate));
-      return;
+      return finder.runInTask(() => runSideBySide(run, this.#gate));
     }
-    const hasRoom = this.#gate.hasRoom(1);
-    if (hasRoom) await hasRoom;
+    const runTasks = () => isAlone ? runAlone(run) : runInOrder(run);
+    return this.#gate.hasRoom(1)?.then(() => this.#report(report, runTasks)) ??
+      this.#report(report, runTasks);
+  }
+
+  /** Runs tasks of which the report tells, also should the worker end. */
+  #report(
+    report: ChunkReport,
+    runTasks: () => Promise<void> | undefined,
+  ): Promise<void> | undefined {
     this.#current = report;
-    await finder.runInTask(() => runInOrder(run));
-    this.#current = undefined;
+    const running = this.#host.finder.runInTask(runTasks);
+    if (!running) this.#current = undefined;
+    return running?.finally(() => this.#current = undefined);
   }
 
   async #initialise(): Promise<void> {
