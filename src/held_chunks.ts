@@ -1,4 +1,4 @@
-import { putBack, refuseChunk } from "./refuse_chunk.ts";
+import { putBackFrom, refuseChunk } from "./refuse_chunk.ts";
 import { leadOn } from "./task_errors.ts";
 import { type Chunk, isDivisible, partOf, restOf } from "./task_source.ts";
 import { timeoutError } from "./timeouts.ts";
@@ -216,12 +216,10 @@ export class HeldChunks {
     const { source, elements } = chunk;
     addResults(chunk, offset, results, failures, end !== undefined);
     if (end === undefined) return this.#events.onProgress();
+    // The worker may have been told to leave the rest.
     if (offset + results.length < elements.length) {
-      // The worker may have been told to leave the rest.
       const { begun } = progressOf(this.#link.control, sequence);
-      if (begun < elements.length && source.wants(chunk)) {
-        putBack(restOf(chunk, begun), this.#workerId);
-      }
+      putBackFrom(begun, chunk, this.#workerId);
     }
     this.#end(sequence, chunk, end.elapsed);
   }
@@ -287,7 +285,7 @@ export class HeldChunks {
 
   #loseOne(sequence: number, chunk: Chunk, errorOf: () => unknown): void {
     this.#untold.fetch(sequence, chunk);
-    const { source, elements, reported } = chunk;
+    const { source, reported } = chunk;
     const begun = hasBegun(this.#link.control, sequence)
       ? progressOf(this.#link.control, sequence).begun
       : 0;
@@ -295,9 +293,7 @@ export class HeldChunks {
       if (reported?.[i]) continue;
       source.failTask(chunk, i, leadOn(errorOf(), this.#workerId, chunk, i));
     }
-    if (begun < elements.length && source.wants(chunk)) {
-      putBack(restOf(chunk, begun), this.#workerId);
-    }
+    putBackFrom(begun, chunk, this.#workerId);
   }
 
   /** A task has run: the init function has ended. */

@@ -1,5 +1,5 @@
 import { leadOn, movedError } from "./task_errors.ts";
-import { type Chunk, partOf } from "./task_source.ts";
+import { type Chunk, partOf, restOf } from "./task_source.ts";
 import { withoutFrames } from "./timeouts.ts";
 import type { Codec } from "./wire/codec.ts";
 
@@ -38,11 +38,18 @@ export function refuseChunk(
 }
 
 /**
- * Lets other workers have what the worker has not begun of a chunk; what has
- * been moved there fails.
+ * Lets other workers have what the worker has not begun of a chunk, if it is
+ * wanted; what has been moved there fails.
  */
-export function putBack(rest: Chunk, workerId: number): void {
-  const { source, elements } = rest;
+export function putBackFrom(
+  begun: number,
+  chunk: Chunk,
+  workerId: number,
+): void {
+  const { source } = chunk;
+  if (begun >= chunk.elements.length || !source.wants(chunk)) return;
+  const rest = restOf(chunk, begun);
+  const { elements } = rest;
   if (!rest.moves) return source.putBack(rest);
   for (let i = 0; i < elements.length; i++) {
     if (!source.wants(rest)) return;

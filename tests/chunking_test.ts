@@ -302,6 +302,20 @@ test("chunks of unknown length grow while they are short", () => {
   assertEquals(sizer.size, 1);
 });
 
+test("chunks of calls are not smaller than what is quick together", () => {
+  const sizer = new AdaptiveSizer();
+  assertEquals(sizer.least, 1);
+  // Never more than is tried: 1 task of a us, then 2, 4 ...
+  for (const size of [1, 2, 4, 8, 16, 32, 64, 128]) {
+    assertEquals([sizer.size, sizer.least], [size, Math.min(size, 100)]);
+    sizer.ran(size, size * 0.001);
+  }
+  // A tenth of a ms is quick.
+  assertEquals(sizer.least, 100);
+  sizer.ran(10, 1);
+  assertEquals(sizer.least, 1);
+});
+
 test("chunks of a known size are sent several at once while they are short", () => {
   const sizer = new JoiningSizer(10, 1280, 2);
   const next = (count?: number, elapsed?: number) => {

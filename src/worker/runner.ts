@@ -1,19 +1,16 @@
 import { WorkerMeter } from "../insights/worker_meter.ts";
-import type { Codec } from "../wire/codec.ts";
 import {
   begin,
   countersOf,
   FINDING,
-  INITIALISING,
   offer,
   RUNNING,
   setPhase,
   skipRest,
 } from "../wire/control.ts";
-import type { PackedError } from "../wire/errors.ts";
 import type { HotLine } from "../wire/hot_line.ts";
 import { UntoldResults } from "../wire/untold.ts";
-import { explainCloneFailure, type Packed } from "../wire/values.ts";
+import { explainCloneFailure } from "../wire/values.ts";
 import {
   CHUNK,
   DEFINE,
@@ -27,7 +24,6 @@ import {
   UNSTARTABLE,
   type WorkerSetup,
 } from "../wire/messages.ts";
-import type { Announcer } from "./announcer.ts";
 import { ChunkReport, type Post } from "./chunk_report.ts";
 import {
   bindTask,
@@ -36,14 +32,12 @@ import {
   type RunSetup,
   runSideBySide,
 } from "./chunk_run.ts";
-import { explain, findFunction, type FunctionFinder } from "./find_function.ts";
+import { explain, findFunction } from "./find_function.ts";
 import { Gate } from "./gate.ts";
+import { EXIT_RESULT, Lifecycle, type LifecycleHost } from "./lifecycle.ts";
 
 // deno-lint-ignore ban-types
 type Callable = Function;
-
-/** What the exit function's result is called in errors. */
-const EXIT_RESULT = "the result of 'workerExit'";
 
 /** How long timers and messages may have to wait, in ms. */
 const TURN_INTERVAL = 8;
@@ -63,18 +57,14 @@ interface QueuedChunk {
 }
 
 /** What surrounds a runner: a worker, or the pool's own thread. */
-export interface RunnerHost {
+export interface RunnerHost extends LifecycleHost {
   post: Post;
-  codec: Codec;
   /** Waits until what was posted has left, if it has not. */
   drained(): Promise<void> | undefined;
-  /** Tells the owner what it cannot read from the control words. */
-  announcer: Announcer | undefined;
   /** Ends the worker. */
   close(): void;
   /** Binds the worker to CPUs. */
   pin(cpuIds: readonly number[]): void;
-  finder: FunctionFinder;
   /** The quick way to the owner, if there is one. */
   hotLine: HotLine | undefined;
 }
@@ -95,13 +85,11 @@ export class Runner {
   readonly #queue: QueuedChunk[] = [];
   #current: ChunkReport | undefined;
   readonly #meter: WorkerMeter | undefined;
+  readonly #lifecycle: Lifecycle;
   readonly #prepared: Promise<void> | undefined;
   #isRunning = false;
   /** Calls one after the other for which the worker stayed awake. */
   #callsInTurn = 0;
-  #isInitialised = false;
-  /** Why it cannot be: the worker will be replaced. */
-  #initError: { error: unknown } | undefined;
   #isStopping = false;
 
   constructor(setup: WorkerSetup, host: RunnerHost) {
@@ -117,6 +105,7 @@ export class Runner {
       this.#meter = new WorkerMeter(countersOf(setup.control));
     }
     this.#meter?.beginWaiting();
+    this.#lifecycle = new Lifecycle(setup, host, this.#leading, this.#meter);
     this.#prepared = this.#prepare();
   }
 
@@ -214,7 +203,7 @@ export class Runner {
   /** Runs a chunk. Returns a promise only if it has to wait for something. */
   #runChunk(chunk: QueuedChunk): Promise<void> | undefined {
     const { callable } = chunk.known;
-    return callable && this.#isInitialised
+    return callable && this.#lifecycle.isInitialised
       ? this.#run(chunk, callable)
       : this.#prepareAndRun(chunk);
   }
@@ -230,7 +219,7 @@ export class Runner {
       return;
     }
     try {
-      if (!this.#isInitialised) await this.#initialise();
+      if (!this.#lifecycle.isInitialised) await this.#lifecycle.initialise();
     } catch (error) {
       post([UNRUNNABLE, sequence, codec.packError(error), "workerInit"]);
       return;
@@ -300,33 +289,10 @@ export class Runner {
     return running?.finally(() => this.#current = undefined);
   }
 
-  async #initialise(): Promise<void> {
-    if (this.#initError) throw this.#initError.error;
-    const { workerInit, control } = this.#setup;
-    setPhase(control, INITIALISING);
-    await this.#host.announcer?.setPhase(INITIALISING);
-    const start = performance.now();
-    try {
-      await this.#callLifecycle(workerInit);
-      this.#isInitialised = true;
-    } catch (error) {
-      this.#initError = { error };
-      throw error;
-    } finally {
-      this.#meter?.addInit(performance.now() - start);
-      setPhase(control, RUNNING);
-      void this.#host.announcer?.setPhase(RUNNING);
-    }
-  }
-
   async #stop(): Promise<void> {
     const { post, close } = this.#host;
     this.#meter?.endWaiting();
-    const start = performance.now();
-    const exit = this.#isInitialised && this.#setup.workerExit
-      ? await this.#exit(this.#setup.workerExit)
-      : undefined;
-    if (exit) this.#meter?.addExit(performance.now() - start);
+    const exit = await this.#lifecycle.exit();
     // Until here the exit function itself may end the worker, which is news.
     this.#isStopping = true;
     const longest = this.#meter?.takeLongest();
@@ -338,33 +304,6 @@ export class Runner {
       post([STOPPED, { error: this.#host.codec.packError(error) }, longest]);
     }
     close();
-  }
-
-  async #exit(
-    definition: FunctionDefinition,
-  ): Promise<{ result: Packed } | { error: PackedError }> {
-    const { codec } = this.#host;
-    try {
-      const result = await this.#callLifecycle(definition);
-      return { result: codec.pack(result, EXIT_RESULT) };
-    } catch (error) {
-      return { error: codec.packError(error) };
-    }
-  }
-
-  /** Calls an init or exit function. */
-  async #callLifecycle(
-    definition: FunctionDefinition | undefined,
-  ): Promise<unknown> {
-    if (definition === undefined) return undefined;
-    const callable = await findFunction(definition, this.#host);
-    try {
-      return await this.#host.finder.runInTask(() =>
-        callable(...this.#leading)
-      );
-    } catch (error) {
-      throw explain(definition, error);
-    }
   }
 
   async #findKnown(known: KnownFunction): Promise<Callable> {
