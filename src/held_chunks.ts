@@ -213,7 +213,7 @@ export class HeldChunks {
       ) => [index, this.#unpackError(packed, chunk, index)]),
     );
     const results = this.#link.codec.unpackList(payload);
-    const { source, elements } = chunk;
+    const { elements } = chunk;
     addResults(chunk, offset, results, failures, end !== undefined);
     if (end === undefined) return this.#events.onProgress();
     // The worker may have been told to leave the rest.
