@@ -30,6 +30,12 @@ export function spin(iterations: number): number {
   return x;
 }
 
+export const spinAll = (steps: number[]): number[] => steps.map(spin);
+
+/** Reads a program, which is a function, and does not run it. */
+export const read = (program: string): string =>
+  typeof globalThis.eval(program);
+
 export function touch(array: Float64Array): Float64Array {
   array[0]! += 1;
   return array;

@@ -34,6 +34,23 @@ export function spinRows(
       const run = () => workers.map("spin", steps, { ahead: 1 });
       return timed({ run, check, close: () => workers.stop() });
     },
+    // What the machine gives where nothing is left to decide.
+    "raw, shared out beforehand": async () => {
+      const workers = await RawWorkers.start(2);
+      const halves = halve(steps);
+      const inputs = halves.map((half) => half.map((i) => steps[i]!));
+      const run = async () => {
+        const results: number[] = [];
+        const parts = await workers.map<number[]>("spinAll", inputs, {
+          ahead: 1,
+        });
+        halves.forEach((half, h) =>
+          half.forEach((i, k) => results[i] = parts[h]![k]!)
+        );
+        return results;
+      };
+      return timed({ run, check, close: () => workers.stop() });
+    },
     "polypool": () => {
       const pool = new WorkerPool({ nJobs: 2 });
       const tasks = importTasks<typeof import("../workers/tasks.ts")>(
@@ -59,6 +76,18 @@ export function spinRows(
       return timed({ run, check, close: () => pool.close() });
     }),
   };
+}
+
+/** Two lists of indices, each with half of the steps. */
+function halve(steps: number[]): [number[], number[]] {
+  const halves: [number[], number[]] = [[], []];
+  const loads = [0, 0];
+  for (const [i, count] of steps.entries()) {
+    const lighter = loads[0]! <= loads[1]! ? 0 : 1;
+    halves[lighter].push(i);
+    loads[lighter]! += count;
+  }
+  return halves;
 }
 
 export const cpuEven: Workload = {

@@ -1,6 +1,7 @@
 // From making a pool to its first result, in a program that just began.
 import { WorkerPool } from "../../mod.ts";
 import { peerRows } from "../contestants/peers.ts";
+import { workerProgram } from "../../src/worker/source.ts";
 import { RawWorkers } from "../contestants/raw.ts";
 import {
   expectSame,
@@ -37,6 +38,13 @@ export function startRows(fresh: boolean): Record<string, Row> {
   return {
     "raw": raw(1),
     "raw, two workers": raw(2),
+    // What it takes to read what runs in each worker of polypool's.
+    "raw, reads polypool's program": () =>
+      Promise.resolve(session(async () => {
+        const workers = await RawWorkers.start(1);
+        const [kind] = await workers.map<string>("read", [workerProgram[0]]);
+        return [kind === "function" ? 2 : kind, () => workers.stop()];
+      }, fresh)),
     "polypool": () =>
       Promise.resolve(session(async () => {
         const pool = new WorkerPool({ nJobs: 2 });
