@@ -16,6 +16,8 @@ const name = scope.Bun?.version
   ? "deno"
   : "node";
 
+// No look-up in an object: a bundler can then leave out the one that is not
+// used, as in the program of workers.
 /** The runtime this code runs on, as the owner of workers. */
 export const runtime: Runtime = name === "node"
   ? node
