@@ -93,7 +93,10 @@ export class Scheduler {
   feedIdle(): void {
     // Calls one after the other: its thread is still awake, its code is hot.
     const last = this.#lastFed;
-    if (last && this.#idle.has(last)) this.#feedAll([last]);
+    if (last && this.#idle.has(last)) {
+      const chunk = this.#next(last.id);
+      if (chunk) this.#send(last, chunk);
+    }
     this.#feedAll(this.#idle);
   }
 
@@ -103,7 +106,8 @@ export class Scheduler {
     this.#rebalance();
   }
 
-  #feedAll(workers: Iterable<PoolWorker>, isAhead = false): void {
+  #feedAll(workers: ReadonlySet<PoolWorker>, isAhead = false): void {
+    if (workers.size === 0 || !this.hasChunk()) return;
     // A set is read in the order of additions, also while it changes: a
     // worker that takes more than one chunk comes again after the others.
     for (const worker of workers) {

@@ -62,11 +62,14 @@ export function captureCaller(publicFunction: Callable): Caller {
   }
 }
 
-/** Calls of a function that are told apart in each interval. */
+/** Calls of a function that are told apart before others share a stack. */
 const EXACT_CALLS = 8;
 
 /** How long further calls share the stack of the last of them, in ms. */
 const SHARING_INTERVAL = 1;
+
+/** After so many ms without a call the loop has ended. */
+const LULL = 2 * SHARING_INTERVAL;
 
 /**
  * Who called with one function last. To take note of a stack costs V8 several
@@ -90,8 +93,10 @@ export class RecentCaller {
   capture(publicFunction: Callable): Caller {
     const now = performance.now();
     if (now - this.#since > SHARING_INTERVAL) {
+      // Where the loop still goes on, one call tells as much as several.
+      const goesOn = this.isShared && now - this.#since < LULL;
+      this.#exactCalls = goesOn ? EXACT_CALLS - 1 : 0;
       this.#since = now;
-      this.#exactCalls = 0;
     }
     if (this.#exactCalls === EXACT_CALLS) {
       const recent = this.#caller!.deref();

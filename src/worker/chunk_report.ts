@@ -37,15 +37,13 @@ export interface ReportSetup {
   hotLine: HotLine | undefined;
   /** Where results may be put as long as they are numbers. */
   buffer: Float64Array | undefined;
-  /** Whether to tell how long the chunk took. */
-  isTimed: boolean;
+  /** When the chunk was begun, by `performance.now()`; 0 if nobody asks. */
+  startedAt: number;
 }
 
 /** Tells the owner how the tasks of a chunk end. */
 export class ChunkReport {
   readonly #setup: ReportSetup;
-  /** When the chunk's first task was about to begin. */
-  readonly startedAt: number;
   /** Results of consecutive tasks that have not been told. */
   readonly #results: ResultList;
   /** Index of the first of them. */
@@ -60,7 +58,6 @@ export class ChunkReport {
 
   constructor(setup: ReportSetup) {
     this.#setup = setup;
-    this.startedAt = setup.isTimed ? performance.now() : 0;
     setup.untold?.setTold(0);
     this.#results = new ResultList(setup.buffer);
   }
@@ -177,8 +174,8 @@ export class ChunkReport {
     failures: Failure[],
     final: boolean,
   ): void {
-    const { sequence, codec, post, hotLine, isTimed } = this.#setup;
-    const elapsed = isTimed ? performance.now() - this.startedAt : 0;
+    const { sequence, codec, post, hotLine, startedAt } = this.#setup;
+    const elapsed = elapsedSince(startedAt);
     if (final) hotLine?.expectTask();
     if (
       final && first === 0 && results.length === 1 && failures.length === 0 &&
@@ -193,4 +190,9 @@ export class ChunkReport {
     this.#longest ??= this.#setup.meter?.takeLongest();
     return this.#longest;
   }
+}
+
+/** How long that is ago, in ms; 0 if it was not noted. */
+export function elapsedSince(startedAt: number): number {
+  return startedAt === 0 ? 0 : performance.now() - startedAt;
 }

@@ -28,24 +28,28 @@ function call(callable: Callable, argument: unknown): unknown {
   return Reflect.apply(callable, undefined, [argument]);
 }
 
-/** The function with its leading arguments; an array gives the others. */
+/** Calls a function with its leading arguments; an array gives the others. */
+export function callTask(
+  callable: Callable,
+  leading: readonly unknown[],
+  element: unknown,
+): unknown {
+  if (Array.isArray(element)) return callable(...leading, ...element);
+  return leading.length === 0
+    ? call(callable, element)
+    : callable(...leading, element);
+}
+
+/** The function as it is called with each of the elements. */
 export function bindTask(
   callable: Callable,
   leading: readonly unknown[],
   elements: ArrayLike<unknown>,
 ): BoundTask {
   // Numbers need not be looked at.
-  if (leading.length === 0 && elements instanceof Float64Array) {
-    return callable as BoundTask;
-  }
-  if (leading.length === 0) {
-    return (element) =>
-      Array.isArray(element) ? callable(...element) : call(callable, element);
-  }
-  return (element) =>
-    Array.isArray(element)
-      ? callable(...leading, ...element)
-      : callable(...leading, element);
+  return leading.length === 0 && elements instanceof Float64Array
+    ? callable as BoundTask
+    : (element) => callTask(callable, leading, element);
 }
 
 /** What a chunk needs to run. */
@@ -58,6 +62,8 @@ export interface RunSetup {
   control: ControlBlock;
   workerId: number;
   report: ChunkReport;
+  /** When the chunk was begun, by `performance.now()`. */
+  startedAt: number;
   meter: WorkerMeter | undefined;
   announcer: Announcer | undefined;
   drained: () => Promise<void> | undefined;
@@ -75,32 +81,6 @@ const QUICK = 0.05;
 /** Tasks between two looks at the clock, at most. */
 const MAX_STRIDE = 256;
 
-/**
- * Runs a task that is alone in its chunk, and that nobody measures or has to be
- * told of, as `runInOrder()` does. Returns a promise only if the task does:
- * calls in turn need not wait for one.
- */
-export function runAlone(setup: RunSetup): Promise<void> | undefined {
-  const { sequence, elements, task, control, report } = setup;
-  if (!beginTask(control, sequence, 0)) return void report.finish();
-  const fail = (error: unknown) => {
-    report.addFailure(0, error);
-    report.finish();
-  };
-  const end = (value: unknown) => {
-    report.add(value);
-    report.finish();
-  };
-  let result: unknown;
-  try {
-    result = call(task, elements[0]);
-  } catch (error) {
-    return void fail(error);
-  }
-  if (isThenable(result)) return Promise.resolve(result).then(end, fail);
-  return void end(result);
-}
-
 /** Runs the tasks of a chunk one after the other. */
 export async function runInOrder(setup: RunSetup): Promise<void> {
   const { sequence, mode, elements, task, control, report, meter } = setup;
@@ -109,7 +89,7 @@ export async function runInOrder(setup: RunSetup): Promise<void> {
   const begin = isolated ? beginTask : beginTaskLoosely;
   const mayHurry = !isolated && !timesItself && !announcer;
   const count = elements.length;
-  let lastLook = report.startedAt;
+  let lastLook = setup.startedAt;
   let lastYield = lastLook;
   let lastFlush = lastLook;
   let stride = meter?.beginTasks(elements, setup.functionId, lastLook) ??

@@ -13,6 +13,7 @@ import { UntoldResults } from "../wire/untold.ts";
 import { explainCloneFailure } from "../wire/values.ts";
 import {
   CHUNK,
+  type ChunkMode,
   DEFINE,
   FORGET,
   type FunctionDefinition,
@@ -27,7 +28,6 @@ import {
 import { ChunkReport, type Post } from "./chunk_report.ts";
 import {
   bindTask,
-  runAlone,
   runInOrder,
   type RunSetup,
   runSideBySide,
@@ -35,6 +35,7 @@ import {
 import { explain, findFunction } from "./find_function.ts";
 import { Gate } from "./gate.ts";
 import { EXIT_RESULT, Lifecycle, type LifecycleHost } from "./lifecycle.ts";
+import { LoneTasks } from "./lone_tasks.ts";
 
 // deno-lint-ignore ban-types
 type Callable = Function;
@@ -86,6 +87,7 @@ export class Runner {
   #current: ChunkReport | undefined;
   readonly #meter: WorkerMeter | undefined;
   readonly #lifecycle: Lifecycle;
+  readonly #loneTasks: LoneTasks<QueuedChunk>;
   readonly #prepared: Promise<void> | undefined;
   #isRunning = false;
   /** Calls one after the other for which the worker stayed awake. */
@@ -106,6 +108,13 @@ export class Runner {
     }
     this.#meter?.beginWaiting();
     this.#lifecycle = new Lifecycle(setup, host, this.#leading, this.#meter);
+    this.#loneTasks = new LoneTasks({
+      control: setup.control,
+      leading: this.#leading,
+      finder: host.finder,
+      hotLine: host.hotLine,
+      createReport: (chunk, startedAt) => this.#createReport(chunk, startedAt),
+    });
     this.#prepared = this.#prepare();
   }
 
@@ -228,44 +237,29 @@ export class Runner {
   }
 
   #run(
-    { message, known, isInTurn }: QueuedChunk,
+    chunk: QueuedChunk,
     callable: Callable,
   ): Promise<void> | undefined {
-    const [, sequence, functionId, mode, elements] = message;
-    const { codec, post, finder, announcer, drained, hotLine } = this.#host;
-    const { control, workerId } = this.#setup;
-    const { isolated } = mode;
+    const [, sequence, functionId, mode, elements] = chunk.message;
+    const { codec, finder, announcer, drained } = this.#host;
     const list = codec.unpackList(elements);
-    const isAlone = isolated && list.length === 1 && !this.#meter &&
-      !announcer && mode.concurrency === 1 && mode.taskTimeout === undefined &&
-      drained() === undefined;
-    const report = new ChunkReport({
-      sequence,
-      isolated,
-      // The owner could not fetch them where it does not see the words.
-      untold: isolated && mode.concurrency === 1 && !announcer
-        ? this.#untold
-        : undefined,
-      control,
-      codec,
-      packError: (error) => codec.packError(explain(known.definition, error)),
-      meter: this.#meter,
-      post,
-      // Tasks side by side may end when nobody looks for the next.
-      hotLine: mode.concurrency === 1 ? hotLine : undefined,
-      buffer: codec.copies && list instanceof Float64Array ? list : undefined,
-      isTimed: !isAlone || !isInTurn ||
-        this.#callsInTurn % CALLS_A_LOOK === 0,
-    });
+    if (list.length === 1 && this.#runsAlone(mode)) {
+      const [element] = list as [unknown];
+      const isTimed = !chunk.isInTurn || this.#callsInTurn % CALLS_A_LOOK === 0;
+      return this.#loneTasks.run(chunk, sequence, callable, element, isTimed);
+    }
+    const startedAt = performance.now();
+    const report = this.#createReport(chunk, startedAt, list);
     const run: RunSetup = {
       sequence,
       functionId,
       mode,
       elements: list,
       task: bindTask(callable, this.#leading, list),
-      control,
-      workerId,
+      control: this.#setup.control,
+      workerId: this.#setup.workerId,
       report,
+      startedAt,
       meter: this.#meter,
       announcer,
       drained,
@@ -273,20 +267,47 @@ export class Runner {
     if (mode.concurrency > 1) {
       return finder.runInTask(() => runSideBySide(run, this.#gate));
     }
-    const runTasks = () => isAlone ? runAlone(run) : runInOrder(run);
-    return this.#gate.hasRoom(1)?.then(() => this.#report(report, runTasks)) ??
-      this.#report(report, runTasks);
+    const runTasks = () => {
+      this.#current = report;
+      return finder.runInTask(() => runInOrder(run)).finally(() =>
+        this.#current = undefined
+      );
+    };
+    return this.#gate.hasRoom(1)?.then(runTasks) ?? runTasks();
   }
 
-  /** Runs tasks of which the report tells, also should the worker end. */
-  #report(
-    report: ChunkReport,
-    runTasks: () => Promise<void> | undefined,
-  ): Promise<void> | undefined {
-    this.#current = report;
-    const running = this.#host.finder.runInTask(runTasks);
-    if (!running) this.#current = undefined;
-    return running?.finally(() => this.#current = undefined);
+  /** Whether nobody must be told before or while a single task runs. */
+  #runsAlone({ isolated, concurrency, taskTimeout }: ChunkMode): boolean {
+    const { announcer, drained } = this.#host;
+    return isolated && concurrency === 1 && taskTimeout === undefined &&
+      !this.#meter && !announcer && drained() === undefined &&
+      this.#gate.hasRoom(1) === undefined;
+  }
+
+  #createReport(
+    { message, known }: QueuedChunk,
+    startedAt: number,
+    list?: ArrayLike<unknown>,
+  ): ChunkReport {
+    const [, sequence, , { isolated, concurrency }] = message;
+    const { codec, post, announcer, hotLine } = this.#host;
+    return new ChunkReport({
+      sequence,
+      isolated,
+      // The owner could not fetch them where it does not see the words.
+      untold: isolated && concurrency === 1 && !announcer
+        ? this.#untold
+        : undefined,
+      control: this.#setup.control,
+      codec,
+      packError: (error) => codec.packError(explain(known.definition, error)),
+      meter: this.#meter,
+      post,
+      // Tasks side by side may end when nobody looks for the next.
+      hotLine: concurrency === 1 ? hotLine : undefined,
+      buffer: codec.copies && list instanceof Float64Array ? list : undefined,
+      startedAt,
+    });
   }
 
   async #stop(): Promise<void> {
