@@ -99,13 +99,13 @@ export class Crews {
     limits: Limits,
     add: (crew: Crew, lane: ApplyLane) => void,
   ): Promise<void> | undefined {
-    // Settings may change again before a call that waits has its turn.
-    const key = this.#key(handles);
-    const entry = this.#enterNow(key, limits);
+    const entry = this.#enterNow(handles, limits);
     if (entry) {
       add(entry.crew, entry.lane);
       return undefined;
     }
+    // Settings may change again before a call that waits has its turn.
+    const key = this.#key(handles);
     const entering = this.#renew(key, handles, limits, add, this.#lastEntering);
     this.#entering.add(entering);
     this.#lastEntering = entering;
@@ -116,7 +116,7 @@ export class Crews {
 
   /** Where calls of `apply()` that can enter at once stand in line. */
   enterLane(handles: LifecycleHandles, limits: Limits): ApplyLane | undefined {
-    return this.#enterNow(this.#key(handles), limits)?.lane;
+    return this.#enterNow(handles, limits)?.lane;
   }
 
   /** A call has ended: without `keepAlive` its workers stop. */
@@ -183,10 +183,11 @@ export class Crews {
     };
   }
 
-  /** The workers of these settings, if nothing must happen first. */
-  #enterNow(key: CrewKey, limits: Limits): Entry | undefined {
+  /** The workers of the settings of now, if nothing must happen first. */
+  #enterNow(handles: LifecycleHandles, limits: Limits): Entry | undefined {
     const entry = this.#current;
-    if (!entry || this.#entering.size > 0 || !isSame(entry.key, key)) return;
+    if (!entry || this.#entering.size > 0) return undefined;
+    if (!isSame(entry.key, this.#settings, handles)) return undefined;
     return this.#admit(entry, limits);
   }
 
@@ -206,7 +207,7 @@ export class Crews {
     const terminations = this.#terminations;
     // One after the other, as calls were made.
     await before?.catch(() => {});
-    if (this.#current && !isSame(this.#current.key, key)) {
+    if (this.#current && !isSame(this.#current.key, key, key)) {
       await this.#retire(this.#current.crew);
     }
     if (terminations !== this.#terminations) {
@@ -264,9 +265,14 @@ export class Crews {
   }
 }
 
-function isSame(a: CrewKey, b: CrewKey): boolean {
-  return Object.is(a.sharedObjects, b.sharedObjects) &&
-    a.passWorkerId === b.passWorkerId &&
-    a.useWorkerState === b.useWorkerState &&
-    a.workerInit === b.workerInit && a.workerExit === b.workerExit;
+/** Whether workers of the key have these settings and functions. */
+function isSame(
+  key: CrewKey,
+  settings: Omit<CrewKey, keyof LifecycleHandles>,
+  { workerInit, workerExit }: LifecycleHandles,
+): boolean {
+  return Object.is(key.sharedObjects, settings.sharedObjects) &&
+    key.passWorkerId === settings.passWorkerId &&
+    key.useWorkerState === settings.useWorkerState &&
+    key.workerInit === workerInit && key.workerExit === workerExit;
 }

@@ -13,8 +13,13 @@ const MAX_TASK = 0.05;
 /** Looks in vain, one after the other, that show that they do not pay. */
 const MAX_VAIN = 2;
 
-/** How many calls go by message then, before it is tried again. */
-const REST = 128;
+/**
+ * How many calls go by message then, before it is tried again: at first, as a
+ * thread may have been kept from its core for once; and at most, as it is
+ * doubled each time, where that goes on.
+ */
+const SHORTEST_REST = 8;
+const LONGEST_REST = 128;
 
 /** How long timers and messages of the owner may have to wait, in ms. */
 const TURN_INTERVAL = 1;
@@ -32,6 +37,7 @@ export class Pace {
   #streak = 0;
   #vainLooks = 0;
   #rest = 0;
+  #nextRest = SHORTEST_REST;
   #isBusy = false;
   /** When a chunk was last about to be sent. */
   #now = 0;
@@ -88,10 +94,13 @@ export class Pace {
    * it: a message is quicker there.
    */
   noteLook(wasInTime: boolean): void {
-    if (wasInTime) this.#vainLooks = 0;
-    else if (++this.#vainLooks >= MAX_VAIN) {
+    if (wasInTime) {
       this.#vainLooks = 0;
-      this.#rest = REST;
+      if (this.#nextRest > SHORTEST_REST) this.#nextRest /= 2;
+    } else if (++this.#vainLooks >= MAX_VAIN) {
+      this.#vainLooks = 0;
+      this.#rest = this.#nextRest;
+      this.#nextRest = Math.min(this.#nextRest * 2, LONGEST_REST);
     }
   }
 

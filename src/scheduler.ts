@@ -100,10 +100,18 @@ export class Scheduler {
     this.#feedAll(this.#idle);
   }
 
-  /** Hands out chunks to workers ahead of need, or has them share some. */
+  /** Hands out chunks to workers ahead of need. */
   feedAhead(): void {
     this.#feedAll(this.#willing, true);
-    this.#rebalance();
+  }
+
+  /** Moves chunks that wait behind a running one to workers without any. */
+  rebalance(): void {
+    for (const worker of this.#idle) {
+      const chunk = this.#takeBack(worker);
+      if (!chunk) return;
+      this.#send(worker, chunk);
+    }
   }
 
   #feedAll(workers: ReadonlySet<PoolWorker>, isAhead = false): void {
@@ -154,15 +162,6 @@ export class Scheduler {
     this.#lastFed = worker;
     worker.send(chunk);
     this.update(worker);
-  }
-
-  /** Moves chunks that wait behind a running one to workers without any. */
-  #rebalance(): void {
-    for (const worker of this.#idle) {
-      const chunk = this.#takeBack(worker);
-      if (!chunk) return;
-      this.#send(worker, chunk);
-    }
   }
 
   #takeBack(taker: PoolWorker): Chunk | undefined {

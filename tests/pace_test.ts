@@ -73,5 +73,24 @@ test("Pace.isHot() is false after several looks in vain", () => {
   pace.noteLook(false);
   assertEquals(callInTurn(pace, 1), [hot], "the one between was in time");
   pace.noteLook(false);
-  assertEquals(callInTurn(pace, 129), [...new Array(128).fill(false), hot]);
+  assertEquals(callInTurn(pace, 9), [...new Array(8).fill(false), hot]);
+});
+
+/** How many calls go by message after two looks in vain. */
+function restOf(pace: Pace): number {
+  pace.noteLook(false);
+  pace.noteLook(false);
+  return callInTurn(pace, 1000).indexOf(true);
+}
+
+test("Pace.isHot() is false for longer where looks stay in vain", () => {
+  if (!hot) return;
+  const pace = new Pace();
+  callInTurn(pace, 20);
+  const rests = Array.from({ length: 6 }, () => restOf(pace));
+  assertEquals(rests, [8, 16, 32, 64, 128, 128]);
+  pace.noteLook(true);
+  assertEquals(restOf(pace), 64);
+  for (let i = 0; i < 20; i++) pace.noteLook(true);
+  assertEquals(restOf(pace), 8);
 });
