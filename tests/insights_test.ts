@@ -7,7 +7,7 @@ import {
 } from "@std/assert";
 import { test } from "node:test";
 import { WorkerPool } from "./support/pool.ts";
-import { inTime, upTo } from "./fixtures/life/wait.ts";
+import { inTime, until, upTo } from "./fixtures/life/wait.ts";
 
 const FIELDS = [
   "exitRatio",
@@ -303,4 +303,12 @@ test("WorkerPool.printInsights() says so when insights are off", () => {
     printedBy(() => pool.printInsights()),
     /^No profiling stats available/,
   );
+});
+
+test("WorkerPool starts the workers that no call needs when it is quiet", async () => {
+  await using pool = new WorkerPool({ nJobs: 3, enableInsights: true });
+  for (let i = 0; i < 50; i++) await pool.apply((x: number) => x, [i]);
+  const isStarted = () =>
+    insightsOf(pool).startUpTime.every((time) => time > 0);
+  await until(isStarted, "all workers have started");
 });
