@@ -19,6 +19,10 @@ import { printTable } from "./core/report.ts";
 import { describeSystem, peerVersions } from "./core/system.ts";
 import { workloads } from "./workloads/all.ts";
 
+const USAGE =
+  "npm run bench -- [runtime ...] [workload ...] [--quick] [--rounds=n] " +
+  "[--limit=seconds] [--against=name,name]";
+
 const { positionals, values: flags } = parseArgs({
   args: process.argv.slice(2),
   allowPositionals: true,
@@ -27,15 +31,17 @@ const { positionals, values: flags } = parseArgs({
     rounds: { type: "string", default: "5" },
     limit: { type: "string" },
     against: { type: "string" },
+    help: { type: "boolean", default: false },
   },
 });
+const names = [...Object.keys(runtimes), ...Object.keys(workloads)].join(", ");
+if (flags.help) {
+  console.log(`${USAGE}\n\nRuntimes and workloads: ${names}`);
+  process.exit();
+}
 for (const name of positionals) {
   if (!(name in runtimes) && !(name in workloads)) {
-    throw new Error(
-      `Cannot bench '${name}': it is none of ${
-        [...Object.keys(runtimes), ...Object.keys(workloads)].join(", ")
-      }`,
-    );
+    throw new Error(`Cannot bench '${name}': it is none of ${names}`);
   }
 }
 /** Those that were asked for; all if none was. */

@@ -29,7 +29,7 @@ export interface CrewLimits {
 /** Workers that may die in a row outside of tasks. */
 const MAX_DEATHS = 8;
 
-/** How long it must be quiet until workers start that no chunk waits for, in ms. */
+/** How much later workers start that no chunk waits for, in ms. */
 const LULL = 20;
 
 /**
@@ -288,13 +288,8 @@ export class Crew implements WorkerOwner {
     while (this.#vacancies > 0) this.#startOne();
   }
 
-  /** Starts the workers that no chunk has asked for, when it is quiet. */
+  /** Starts the workers that no chunk has asked for. */
   #startOthers(): void {
-    const limit = performance.now() - LULL;
-    // Calls one after the other need no more, and the core for themselves.
-    if (this.#present().some((worker) => worker.idleSince > limit)) {
-      return this.#lullTimer.start(LULL);
-    }
     try {
       this.#fill();
     } catch {

@@ -305,7 +305,7 @@ test("WorkerPool.printInsights() says so when insights are off", () => {
   );
 });
 
-test("WorkerPool starts the workers that no call needs when it is quiet", async () => {
+test("WorkerPool starts workers that no call needs, too", async () => {
   await using pool = new WorkerPool({ nJobs: 3, enableInsights: true });
   for (let i = 0; i < 50; i++) await pool.apply((x: number) => x, [i]);
   const isStarted = () =>

@@ -2,7 +2,7 @@ import type { Workload } from "../core/workload.ts";
 import { bigArgument } from "./big_argument.ts";
 import { bigShared } from "./big_shared.ts";
 import { callsAtOnce } from "./calls_at_once.ts";
-import { callsInStream, callsInTurn } from "./calls_in_turn.ts";
+import { callsFirst, callsInStream, callsInTurn } from "./calls_in_turn.ts";
 import { convolution } from "./convolution.ts";
 import { cpuEven } from "./cpu_even.ts";
 import { cpuSkewed } from "./cpu_skewed.ts";
@@ -21,6 +21,7 @@ export const workloads: Record<string, Workload> = {
   "objects": objects,
   "calls-at-once": callsAtOnce,
   "calls-in-turn": callsInTurn,
+  "calls-first": callsFirst,
   "calls-in-stream": callsInStream,
   "cpu-even": cpuEven,
   "cpu-skewed": cpuSkewed,

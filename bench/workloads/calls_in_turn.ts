@@ -14,10 +14,12 @@ import {
 
 /** Rows that call so many times. */
 function turnRows(calls: number): Record<string, Row> {
-  function inTurn(
+  async function inTurn(
     call: (x: number) => Promise<unknown>,
     close: () => unknown,
-  ): Session {
+  ): Promise<Session> {
+    // To start a worker is another matter.
+    await call(0);
     return timed({
       async run() {
         let sum = 0;
@@ -33,22 +35,20 @@ function turnRows(calls: number): Record<string, Row> {
   return {
     "raw": async () => {
       const workers = await RawWorkers.start(2);
-      return inTurn((x) => workers.roundTrip(x), () => workers.stop());
+      return await inTurn((x) => workers.roundTrip(x), () => workers.stop());
     },
     "raw, by shared memory": async () => {
       const doorbell = await Doorbell.start(false);
-      return inTurn((x) => doorbell.call(x), () => doorbell.stop());
+      return await inTurn((x) => doorbell.call(x), () => doorbell.stop());
     },
     "raw, by shared memory, both spin": async () => {
       const doorbell = await Doorbell.start(true);
-      return inTurn((x) => doorbell.call(x), () => doorbell.stop());
+      return await inTurn((x) => doorbell.call(x), () => doorbell.stop());
     },
-    "polypool": () => {
+    "polypool": async () => {
       const pool = new WorkerPool({ nJobs: 2 });
       const task = (x: number) => x + 1;
-      return Promise.resolve(
-        inTurn((x) => pool.apply(task, [x]), () => pool.terminate()),
-      );
+      return await inTurn((x) => pool.apply(task, [x]), () => pool.terminate());
     },
     ...peerRows((open) => {
       const pool = open(2);
@@ -62,6 +62,16 @@ export const callsInTurn: Workload = {
   unit: "µs per call",
   control: "raw",
   target: "<= 1.2x raw",
+  rows: () => turnRows(1000),
+};
+
+/** Before any code has been compiled: what a short program gets. */
+export const callsFirst: Workload = {
+  title: "The first 1,000 calls of apply of a program, one after the other",
+  unit: "µs per call",
+  control: "raw",
+  target: "none: it shows what has to be compiled",
+  fresh: true,
   rows: () => turnRows(1000),
 };
 
