@@ -122,11 +122,8 @@ export class Crew implements WorkerOwner {
       this.#feedAgain = false;
       if (!this.#scheduler.hasSources) break;
       this.#scheduler.feedIdle();
-      if (this.#scheduler.hasChunk()) {
-        this.#recruit();
-        this.#scheduler.feedAhead();
-      }
-      this.#scheduler.rebalance();
+      this.#recruit();
+      this.#scheduler.feedAhead();
     }
     this.#isFeeding = false;
     this.#checkQuiet();

@@ -93,29 +93,17 @@ export class Scheduler {
   feedIdle(): void {
     // Calls one after the other: its thread is still awake, its code is hot.
     const last = this.#lastFed;
-    if (last && this.#idle.has(last)) {
-      const chunk = this.#next(last.id);
-      if (chunk) this.#send(last, chunk);
-    }
+    if (last && this.#idle.has(last)) this.#feedAll([last]);
     this.#feedAll(this.#idle);
   }
 
-  /** Hands out chunks to workers ahead of need. */
+  /** Hands out chunks to workers ahead of need, or has them share some. */
   feedAhead(): void {
     this.#feedAll(this.#willing, true);
+    this.#rebalance();
   }
 
-  /** Moves chunks that wait behind a running one to workers without any. */
-  rebalance(): void {
-    for (const worker of this.#idle) {
-      const chunk = this.#takeBack(worker);
-      if (!chunk) return;
-      this.#send(worker, chunk);
-    }
-  }
-
-  #feedAll(workers: ReadonlySet<PoolWorker>, isAhead = false): void {
-    if (workers.size === 0 || !this.hasChunk()) return;
+  #feedAll(workers: Iterable<PoolWorker>, isAhead = false): void {
     // A set is read in the order of additions, also while it changes: a
     // worker that takes more than one chunk comes again after the others.
     for (const worker of workers) {
@@ -162,6 +150,15 @@ export class Scheduler {
     this.#lastFed = worker;
     worker.send(chunk);
     this.update(worker);
+  }
+
+  /** Moves chunks that wait behind a running one to workers without any. */
+  #rebalance(): void {
+    for (const worker of this.#idle) {
+      const chunk = this.#takeBack(worker);
+      if (!chunk) return;
+      this.#send(worker, chunk);
+    }
   }
 
   #takeBack(taker: PoolWorker): Chunk | undefined {
