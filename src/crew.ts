@@ -29,8 +29,14 @@ export interface CrewLimits {
 /** Workers that may die in a row outside of tasks. */
 const MAX_DEATHS = 8;
 
-/** How much later workers start that no chunk waits for, in ms. */
+/**
+ * Workers that no chunk waits for start when nothing has ended for so long, in
+ * ms: while calls follow each other, they would only delay them.
+ */
 const LULL = 20;
+
+/** How long they wait for that at most, in ms. */
+const PATIENCE = 1000;
 
 /**
  * Workers that were made with the same settings: starts, feeds, replaces and
@@ -45,6 +51,8 @@ export class Crew implements WorkerOwner {
   readonly #limits: CrewLimits;
   readonly #idleTimer = new BackgroundTimer(() => this.#stopIdle());
   readonly #lullTimer = new BackgroundTimer(() => this.#startOthers());
+  /** When the others start at the latest. */
+  #lullDeadline = 0;
   readonly #scheduler: Scheduler;
   readonly #records: PoolRecords;
   /** Worn and idle workers on their way out. */
@@ -186,9 +194,10 @@ export class Crew implements WorkerOwner {
     this.#records.insights?.startUp(worker.id, elapsed);
     // It may take over what waits for others to start.
     this.feed();
-    // Together with those that have tasks, the others would only delay them.
     const isEnding = this.#stopping ?? this.#quiet;
-    if (!isEnding && this.#vacancies > 0) this.#lullTimer.start(LULL);
+    if (isEnding || this.#vacancies === 0) return;
+    this.#lullDeadline = performance.now() + PATIENCE;
+    this.#lullTimer.start(LULL);
   }
 
   /** A worker has told of long tasks. */
@@ -287,6 +296,13 @@ export class Crew implements WorkerOwner {
 
   /** Starts the workers that no chunk has asked for. */
   #startOthers(): void {
+    const now = performance.now();
+    const isLull = this.#present().every((worker) =>
+      worker.idleSince < now - LULL
+    );
+    if (!isLull && now < this.#lullDeadline) {
+      return this.#lullTimer.start(LULL);
+    }
     try {
       this.#fill();
     } catch {

@@ -13,6 +13,12 @@ function range(count: number, start = 0): number[] {
   return Array.from({ length: count }, (_, i) => start + i);
 }
 
+/** Lets tasks go on that wait for the gate. */
+function open(gate: Int32Array): void {
+  Atomics.store(gate, 0, 1);
+  Atomics.notify(gate, 0);
+}
+
 /** An input that tells how far it has been read and how it was left. */
 class Watched {
   read = 0;
@@ -404,8 +410,7 @@ test("WorkerPool.imapUnordered() gives a result while an earlier task still runs
     seen.push((await soon(results.next(), `result ${i}`)).value!);
   }
   assertEquals(seen.sort(), [1, 2, 3, 4, 5]);
-  Atomics.store(gate, 0, 1);
-  Atomics.notify(gate, 0);
+  open(gate);
   assertEquals((await results.next()).value, 0);
   assert((await results.next()).done);
 });
@@ -433,8 +438,7 @@ test("WorkerPool.imap() holds back the reading behind a slow first task", async 
   await until(() => input.read >= 6, "six to be read");
   await pause();
   assertEquals(input.read, 6);
-  Atomics.store(gate, 0, 1);
-  Atomics.notify(gate, 0);
+  open(gate);
   assertEquals((await first).value, 0);
   await results.return!();
   assertEquals(input.returned, 1);
@@ -461,11 +465,47 @@ test("WorkerPool.map() has no more than maxTasksActive tasks without results", a
     await until(() => input.read >= maxTasksActive, "the input to be read");
     await pause(30);
     assertEquals(input.read, maxTasksActive);
-    Atomics.store(gate, 0, 1);
-    Atomics.notify(gate, 0);
+    open(gate);
     assertEquals(await results, range(12));
   }
 });
+
+for (const maxTasksActive of [undefined, 20]) {
+  test(`WorkerPool.map() reads its input no further than workers take chunks [maxTasksActive ${maxTasksActive}]`, async () => {
+    await using pool = new WorkerPool({ nJobs: 2 });
+    const gate = sharedArray(Int32Array, 1);
+    const input = new Watched(20);
+    const results = pool.map(
+      (gate: Int32Array, i: number) => {
+        while (Atomics.load(gate, 0) === 0) Atomics.wait(gate, 0, 0, 2);
+        return i;
+      },
+      (function* () {
+        for (const i of input as Iterable<number>) {
+          yield [gate, i] as [Int32Array, number];
+        }
+      })(),
+      { chunkSize: 1, maxTasksActive },
+    );
+    // Also where something fails, or the pool would wait for ever.
+    using _ = { [Symbol.dispose]: () => open(gate) };
+    // One chunk to run and one so that it need not wait, for each worker; and
+    // one, if it may be read, that tells whether the input has ended.
+    const expected = maxTasksActive === undefined ? 4 : 5;
+    await until(() => input.read >= expected, "two chunks for each worker");
+    await pause(30);
+    assertEquals(input.read, expected);
+    // Whatever else is asked for has the pool look for what to hand out.
+    const others = range(3).map((i) => pool.apply((x: number) => x + 5, [i]));
+    const more = pool.map((x: number) => x + 1, range(3));
+    await pause(30);
+    assertEquals(input.read, expected);
+    open(gate);
+    assertEquals(await results, range(20));
+    assertEquals(await Promise.all(others), [5, 6, 7]);
+    assertEquals(await more, [1, 2, 3]);
+  });
+}
 
 test("WorkerPool.imap() starts no task after its consumer has left", async () => {
   await using pool = new WorkerPool({ nJobs: 2 });
@@ -488,8 +528,7 @@ test("WorkerPool.imap() starts no task after its consumer has left", async () =>
   // Both workers hold at a task, each with a chunk more.
   await until(() => begun[0] === 3, "the workers to be held");
   const left = results.return!();
-  Atomics.store(gate, 0, 1);
-  Atomics.notify(gate, 0);
+  open(gate);
   await left;
   await first;
   await pool.join();

@@ -305,10 +305,18 @@ test("WorkerPool.printInsights() says so when insights are off", () => {
   );
 });
 
-test("WorkerPool starts workers that no call needs, too", async () => {
-  await using pool = new WorkerPool({ nJobs: 3, enableInsights: true });
-  for (let i = 0; i < 50; i++) await pool.apply((x: number) => x, [i]);
-  const isStarted = () =>
-    insightsOf(pool).startUpTime.every((time) => time > 0);
-  await until(isStarted, "all workers have started");
-});
+for (const pauses of [true, false]) {
+  const when = pauses ? "when calls pause" : "while calls follow each other";
+  test(`WorkerPool starts workers that no call needs, too, ${when}`, async () => {
+    await using pool = new WorkerPool({ nJobs: 3, enableInsights: true });
+    const isStarted = () =>
+      insightsOf(pool).startUpTime.every((time) => time > 0);
+    const deadline = performance.now() + 20_000;
+    let calls = 0;
+    do {
+      await pool.apply((x: number) => x, [calls]);
+      assert(performance.now() < deadline);
+    } while (++calls < 50 || (!pauses && !isStarted()));
+    await until(isStarted, "all workers have started");
+  });
+}
