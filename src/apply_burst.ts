@@ -15,10 +15,12 @@ export interface ApplyContext {
   signal: AbortSignal | undefined;
 }
 
-/** One call of a burst. */
-export interface PlaceInBurst {
+/** Calls of a burst that follow each other. */
+export interface CallRun {
   readonly burst: ApplyBurst;
-  readonly index: number;
+  /** The index of the first in its burst. */
+  readonly first: number;
+  readonly length: number;
 }
 
 /** No calls. */
@@ -190,10 +192,26 @@ export class ApplyBurst {
     return this.#elements[this.#taken];
   }
 
-  /** Takes the next call. */
-  take(): PlaceInBurst {
-    this.#elements[this.#taken] = undefined;
-    return { burst: this, index: this.#taken++ };
+  /**
+   * Takes the next call, and up to `max` in all that follow it, none of them
+   * settled and none with arguments that are refused. Adds the arguments of
+   * each to `elements`.
+   */
+  take(
+    elements: unknown[],
+    max: number,
+    refuses: (element: unknown) => boolean,
+  ): CallRun {
+    const first = this.#taken;
+    const end = Math.min(first + max, this.length);
+    do {
+      elements.push(this.nextElement);
+      this.#elements[this.#taken++] = undefined;
+    } while (
+      this.#taken < end && !this.isSettled(this.#taken) &&
+      !refuses(this.nextElement)
+    );
+    return { burst: this, first, length: this.#taken - first };
   }
 
   // --- the outcome ---
@@ -217,6 +235,24 @@ export class ApplyBurst {
   /** The task of a call has given its result. */
   resolve(index: number, value: unknown): void {
     if (!this.isSettled(index)) this.#settle(index, value);
+  }
+
+  /** The same of so many calls, whose results are there from `offset` on. */
+  resolveAll(
+    first: number,
+    count: number,
+    results: ArrayLike<unknown>,
+    offset: number,
+  ): void {
+    for (let i = 0; i < count; i++) {
+      const index = first + i;
+      // The first opens the gate, with the last the burst comes to its end.
+      const isBetween = this.#settled > 0 && this.#settled < this.length - 1;
+      if (isBetween && this.#states[index] === PENDING) {
+        this.#states[index] = results[offset + i];
+        this.#settled++;
+      } else this.resolve(index, results[offset + i]);
+    }
   }
 
   /** The task of a call has failed, or is wanted no more. */

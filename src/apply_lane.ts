@@ -1,5 +1,5 @@
 import { AdaptiveSizer } from "./chunking.ts";
-import type { ApplyBurst, PlaceInBurst } from "./apply_burst.ts";
+import type { ApplyBurst, CallRun } from "./apply_burst.ts";
 import type { Crew } from "./crew.ts";
 import type { Caller } from "./functions/caller.ts";
 import { Queue } from "./queue.ts";
@@ -26,6 +26,7 @@ export class ApplyLane implements TaskSource {
   /** Bursts with calls that have not been settled, in any order. */
   readonly #unsettled: ApplyBurst[] = [];
   readonly #sizer = new AdaptiveSizer();
+  readonly #isMoved = (element: unknown) => this.#moves && holdsMarked(element);
 
   constructor(nJobs: number, crew: Crew, moves: boolean) {
     this.#nJobs = nJobs;
@@ -78,33 +79,34 @@ export class ApplyLane implements TaskSource {
       this.#sizer.size,
       Math.max(this.#sizer.least, share),
     );
-    const first = burst;
-    const elements = [burst.nextElement];
-    const places = [burst.take()];
+    const elements: unknown[] = [];
     // What is moved cannot be sent again: it must not share another's fate.
-    const moves = this.#isMoved(elements[0]);
-    while (!moves && places.length < size) {
+    const moves = this.#isMoved(burst.nextElement);
+    const runs = [burst.take(elements, moves ? 1 : size, this.#isMoved)];
+    const { burst: first } = runs[0]!;
+    while (!moves && elements.length < size) {
       burst = this.#head();
       if (!burst || !isAlike(burst, first)) break;
-      const element = burst.nextElement;
-      if (this.#isMoved(element)) break;
-      elements.push(element);
-      places.push(burst.take());
+      if (this.#isMoved(burst.nextElement)) break;
+      const room = size - elements.length;
+      runs.push(burst.take(elements, room, this.#isMoved));
     }
-    this.#waiting -= places.length;
-    return this.#chunk(elements, places, moves);
+    this.#waiting -= elements.length;
+    return this.#chunk(elements, runs, moves);
   }
 
   putBack(chunk: Chunk): void {
     const elements: unknown[] = [];
-    const places: PlaceInBurst[] = [];
-    for (const [i, place] of placesOf(chunk).entries()) {
-      if (isSettled(place)) continue;
-      elements.push(chunk.elements[i]);
-      places.push(place);
-    }
-    if (places.length === 0) return;
-    this.#returned.push(this.#chunk(elements, places, chunk.moves));
+    const runs: CallRun[] = [];
+    eachRun(chunk, 0, chunk.elements.length, (burst, first, start, count) => {
+      for (let i = 0; i < count; i++) {
+        if (burst.isSettled(first + i)) continue;
+        elements.push(chunk.elements[start + i]);
+        runs.push({ burst, first: first + i, length: 1 });
+      }
+    });
+    if (runs.length === 0) return;
+    this.#returned.push(this.#chunk(elements, runs, chunk.moves));
   }
 
   addResults(
@@ -113,23 +115,26 @@ export class ApplyLane implements TaskSource {
     results: ArrayLike<unknown>,
     failures: Map<number, unknown> | undefined,
   ): void {
-    const places = placesOf(chunk);
-    for (let i = 0; i < results.length; i++) {
-      const { burst, index } = places[offset + i]!;
-      if (failures?.has(offset + i)) {
-        burst.reject(index, failures.get(offset + i));
-      } else burst.resolve(index, results[i]);
-    }
+    eachRun(chunk, offset, results.length, (burst, first, start, count) => {
+      if (!failures) return burst.resolveAll(first, count, results, start);
+      for (let i = start; i < start + count; i++) {
+        const index = first + i - start;
+        if (failures.has(offset + i)) {
+          burst.reject(index, failures.get(offset + i));
+        } else burst.resolve(index, results[i]);
+      }
+    });
     if (results instanceof Float64Array) giveNumbers(results);
   }
 
   failTask(chunk: Chunk, index: number, error: unknown): void {
-    const place = placesOf(chunk)[index]!;
-    place.burst.reject(place.index, error);
+    eachRun(chunk, index, 1, (burst, first) => burst.reject(first, error));
   }
 
   failChunk(chunk: Chunk, error: unknown): void {
-    for (const { burst, index } of placesOf(chunk)) burst.reject(index, error);
+    eachRun(chunk, 0, chunk.elements.length, (burst, first, _, count) => {
+      for (let i = 0; i < count; i++) burst.reject(first + i, error);
+    });
   }
 
   endChunk(chunk: Chunk, cost: number): void {
@@ -142,36 +147,40 @@ export class ApplyLane implements TaskSource {
   }
 
   wants(chunk: Chunk): boolean {
-    return !placesOf(chunk).every(isSettled);
+    let isWanted = false;
+    eachRun(chunk, 0, chunk.elements.length, (burst, first, _, count) => {
+      for (let i = 0; i < count && !isWanted; i++) {
+        isWanted = !burst.isSettled(first + i);
+      }
+    });
+    return isWanted;
   }
 
   callerOf(chunk: Chunk, index: number): Caller {
-    return placesOf(chunk)[index]!.burst.caller;
+    let caller: Caller;
+    eachRun(chunk, index, 1, (burst) => caller = burst.caller);
+    return caller!;
   }
 
   #chunk(
     elements: unknown[],
-    places: PlaceInBurst[],
-    moves = false,
+    runs: CallRun[],
+    moves: boolean,
   ): Chunk {
-    const { handle, mode, limits } = places[0]!.burst;
+    const { handle, mode, limits } = runs[0]!.burst;
     return {
       source: this,
       handle,
       mode,
       limits,
       elements,
-      entries: places,
+      entries: runs,
       first: 0,
       workerId: undefined,
       moves,
       reported: undefined,
       sendTime: 0,
     };
-  }
-
-  #isMoved(element: unknown): boolean {
-    return this.#moves && holdsMarked(element);
   }
 
   /** The first burst with calls that wait. */
@@ -185,12 +194,35 @@ export class ApplyLane implements TaskSource {
   }
 }
 
-function placesOf(chunk: Chunk): readonly PlaceInBurst[] {
-  return chunk.entries as readonly PlaceInBurst[];
-}
-
-function isSettled({ burst, index }: PlaceInBurst): boolean {
-  return burst.isSettled(index);
+/**
+ * Visits the calls of `count` tasks of a chunk, from `offset` on, run by run:
+ * the index of its first call in its burst, that of its first task among these
+ * tasks, and its length.
+ */
+function eachRun(
+  chunk: Chunk,
+  offset: number,
+  count: number,
+  visit: (
+    burst: ApplyBurst,
+    first: number,
+    start: number,
+    count: number,
+  ) => void,
+): void {
+  let before = chunk.first + offset;
+  let start = 0;
+  for (const { burst, first, length } of chunk.entries as CallRun[]) {
+    if (start === count) return;
+    if (before >= length) {
+      before -= length;
+      continue;
+    }
+    const part = Math.min(length - before, count - start);
+    visit(burst, first + before, start, part);
+    start += part;
+    before = 0;
+  }
 }
 
 /** Whether calls of the two can travel in one chunk. */

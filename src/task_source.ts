@@ -19,9 +19,9 @@ export interface Chunk {
   readonly limits: Limits;
   /** One element a task; kept until the results have arrived. */
   elements: ArrayLike<unknown>;
-  /** What the source keeps with each task, if anything. */
-  readonly entries: readonly unknown[] | undefined;
-  /** Index of the first task in its source. */
+  /** What the source keeps of the chunk and its parts, if anything. */
+  readonly entries: unknown;
+  /** Index of the first task in its source, or in `entries`. */
   readonly first: number;
   /** The worker that must run the chunk, where tasks are ordered. */
   readonly workerId: number | undefined;
@@ -96,7 +96,6 @@ export function partOf(chunk: Chunk, start: number, end: number): Chunk {
   return {
     ...chunk,
     elements: Array.prototype.slice.call(chunk.elements, start, end),
-    entries: chunk.entries?.slice(start, end),
     first: chunk.first + start,
     reported: undefined,
   };

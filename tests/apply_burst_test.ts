@@ -181,3 +181,35 @@ testShared(
     assertEquals(await results[299], 299);
   },
 );
+
+test("WorkerPool.apply() in a loop keeps calls apart where chunks are parted and lost", async () => {
+  await using pool = new WorkerPool({ nJobs: 3 });
+  const task = (x: number, isHere: Int32Array) => {
+    if (x === -1) {
+      // Chunks are large only for quick tasks that all workers can take.
+      Atomics.add(isHere, 0, 1);
+      while (Atomics.load(isHere, 0) < 3) Atomics.wait(isHere, 0, 1, 1);
+    } else if (x % 500 === 250) {
+      globalThis.process.exit(3);
+    } else if (x % 97 === 0) {
+      const end = performance.now() + 4;
+      while (performance.now() < end);
+    }
+    return x * 2;
+  };
+  const isHere = sharedArray(Int32Array, 1);
+  await Promise.all(range(3).map(() => pool.apply(task, [-1, isHere])));
+  await Promise.all(range(3000).map(() => pool.apply(task, [1, isHere])));
+  const calls = range(3000).map((x) => pool.applyAsync(task, [x, isHere]));
+  for (const [x, call] of calls.entries()) if (x % 11 === 5) call.cancel();
+  const outcomes = await soon(Promise.allSettled(calls), "all calls");
+  const expected = range(3000).map((x) =>
+    x % 11 === 5 ? "AbortError" : x % 500 === 250 ? "WorkerDiedError" : x * 2
+  );
+  assertEquals(
+    outcomes.map((outcome) =>
+      outcome.status === "fulfilled" ? outcome.value : outcome.reason.name
+    ),
+    expected,
+  );
+});
