@@ -294,7 +294,7 @@ export class Crew implements WorkerOwner {
     while (this.#vacancies > 0) this.#startOne();
   }
 
-  /** Starts the workers that no chunk has asked for. */
+  /** Starts the workers that no chunk has asked for, when calls pause. */
   #startOthers(): void {
     const now = performance.now();
     const isLull = this.#present().every((worker) =>
