@@ -2,6 +2,7 @@ import { BackgroundTimer } from "./background_timer.ts";
 import { WorkerDiedError } from "./errors.ts";
 import type { FunctionHandle } from "./functions/registry.ts";
 import type { LongTask } from "./insights/worker_meter.ts";
+import { Lull } from "./lull.ts";
 import type { PoolRecords } from "./pool_records.ts";
 import {
   type DeathStage,
@@ -30,15 +31,6 @@ export interface CrewLimits {
 const MAX_DEATHS = 8;
 
 /**
- * Workers that no chunk waits for start when nothing has ended for so long, in
- * ms: while calls follow each other, they would only delay them.
- */
-const LULL = 20;
-
-/** How long they wait for that at most, in ms. */
-const PATIENCE = 1000;
-
-/**
  * Workers that were made with the same settings: starts, feeds, replaces and
  * stops them.
  */
@@ -50,9 +42,11 @@ export class Crew implements WorkerOwner {
   readonly #successors = new Map<number, PoolWorker>();
   readonly #limits: CrewLimits;
   readonly #idleTimer = new BackgroundTimer(() => this.#stopIdle());
-  readonly #lullTimer = new BackgroundTimer(() => this.#startOthers());
-  /** When the others start at the latest. */
-  #lullDeadline = 0;
+  // While calls follow each other, further workers would only delay them.
+  readonly #lull = new Lull(
+    () => this.#startOthers(),
+    () => Math.max(...this.#present().map(({ idleSince }) => idleSince)),
+  );
   readonly #scheduler: Scheduler;
   readonly #records: PoolRecords;
   /** Worn and idle workers on their way out. */
@@ -166,7 +160,7 @@ export class Crew implements WorkerOwner {
   /** Waits until no task is left that could run. */
   async finish(): Promise<void> {
     // What is at hand has its workers.
-    this.#lullTimer.stop();
+    this.#lull.stop();
     this.#quiet ??= withResolvers();
     const { promise } = this.#quiet;
     this.feed();
@@ -175,7 +169,7 @@ export class Crew implements WorkerOwner {
 
   /** Stops all workers at once; the calls fail with `error`. */
   async terminate(error: Error): Promise<void> {
-    this.#lullTimer.stop();
+    this.#lull.stop();
     const workers = this.#present();
     for (const worker of workers) this.#vacate(worker);
     const successors = [...this.#successors.values()];
@@ -195,9 +189,7 @@ export class Crew implements WorkerOwner {
     // It may take over what waits for others to start.
     this.feed();
     const isEnding = this.#stopping ?? this.#quiet;
-    if (isEnding || this.#vacancies === 0) return;
-    this.#lullDeadline = performance.now() + PATIENCE;
-    this.#lullTimer.start(LULL);
+    if (!isEnding && this.#vacancies > 0) this.#lull.wait();
   }
 
   /** A worker has told of long tasks. */
@@ -296,13 +288,6 @@ export class Crew implements WorkerOwner {
 
   /** Starts the workers that no chunk has asked for, when calls pause. */
   #startOthers(): void {
-    const now = performance.now();
-    const isLull = this.#present().every((worker) =>
-      worker.idleSince < now - LULL
-    );
-    if (!isLull && now < this.#lullDeadline) {
-      return this.#lullTimer.start(LULL);
-    }
     try {
       this.#fill();
     } catch {
@@ -336,7 +321,7 @@ export class Crew implements WorkerOwner {
   }
 
   async #stop(): Promise<void> {
-    this.#lullTimer.stop();
+    this.#lull.stop();
     const successors = [...this.#successors.values()];
     this.#successors.clear();
     const results = await Promise.allSettled([
