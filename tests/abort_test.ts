@@ -8,6 +8,7 @@ import {
 import { test } from "node:test";
 import { sharedArray } from "../mod.ts";
 import { WorkerPool } from "./support/pool.ts";
+import { open } from "./support/waiting.ts";
 
 /** What the promise rejects with. */
 async function reasonOf(promise: PromiseLike<unknown>): Promise<unknown> {
@@ -126,8 +127,7 @@ test("WorkerPool.map() rejects at once and starts no further task when its signa
   controller.abort(reason);
   // Workers are still busy: nothing waits for them.
   assertStrictEquals(await reasonOf(running), reason);
-  Atomics.store(gate, 0, 1);
-  Atomics.notify(gate, 0);
+  open(gate);
   // The workers go on with their state, without what was left of the chunks.
   const marks = await pool.map(
     (state, _x: number) => state.mark,

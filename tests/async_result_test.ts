@@ -9,7 +9,7 @@ import {
 import { test } from "node:test";
 import { AsyncResult, sharedArray, TimeoutError } from "../mod.ts";
 import { WorkerPool } from "./support/pool.ts";
-import { pause, soon, startMethods, until } from "./support/waiting.ts";
+import { open, pause, soon, startMethods, until } from "./support/waiting.ts";
 
 for (const startMethod of startMethods) {
   test(`WorkerPool.applyAsync() gives a handle at once [${startMethod}]`, async () => {
@@ -190,8 +190,7 @@ test("AsyncResult.cancel() leaves a task that runs to end and drops its result",
   await assertRejects(() => soon(running, "the running task"));
   await assertRejects(() => soon(waiting, "the waiting task"));
   assertEquals(gate[2], 0, "it rejects before the task ends");
-  Atomics.store(gate, 0, 1);
-  Atomics.notify(gate, 0);
+  open(gate);
   assertEquals(await pool.apply((state) => state.n), 1, "one of them ran");
   assertEquals(gate[2], 1, "to its end");
 });

@@ -8,7 +8,7 @@ import {
 } from "../mod.ts";
 import { AdaptiveSizer, JoiningSizer } from "../src/chunking.ts";
 import { WorkerPool } from "./support/pool.ts";
-import { pause, until } from "./support/waiting.ts";
+import { open, pause, until } from "./support/waiting.ts";
 
 function range(count: number, start = 0): number[] {
   return Array.from({ length: count }, (_, i) => start + i);
@@ -275,8 +275,7 @@ test("WorkerPool.map() begins with chunks of one for unknown length", async () =
   await until(() => read >= 4, "the input to be read");
   await pause();
   assertEquals(read, 4);
-  Atomics.store(gate, 0, 1);
-  Atomics.notify(gate, 0);
+  open(gate);
   await call;
 });
 

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { test } from "node:test";
 import { sharedArray } from "../mod.ts";
 import { WorkerPool } from "./support/pool.ts";
-import { soon, startMethods, until } from "./support/waiting.ts";
+import { open, soon, startMethods, until } from "./support/waiting.ts";
 
 function range(count: number, start = 0): number[] {
   return Array.from({ length: count }, (_, i) => start + i);
@@ -13,11 +13,6 @@ const held = (gate: Int32Array) => {
   Atomics.add(gate, 1, 1);
   while (Atomics.load(gate, 0) === 0) Atomics.wait(gate, 0, 0, 2);
 };
-
-function open(gate: Int32Array): void {
-  Atomics.store(gate, 0, 1);
-  Atomics.notify(gate, 0);
-}
 
 for (const startMethod of startMethods) {
   test(`WorkerPool runs several calls at once [${startMethod}]`, async () => {

@@ -7,16 +7,10 @@ import {
 import { test } from "node:test";
 import { sharedArray } from "../mod.ts";
 import { WorkerPool } from "./support/pool.ts";
-import { pause, soon, startMethods, until } from "./support/waiting.ts";
+import { open, pause, soon, startMethods, until } from "./support/waiting.ts";
 
 function range(count: number, start = 0): number[] {
   return Array.from({ length: count }, (_, i) => start + i);
-}
-
-/** Lets tasks go on that wait for the gate. */
-function open(gate: Int32Array): void {
-  Atomics.store(gate, 0, 1);
-  Atomics.notify(gate, 0);
 }
 
 /** An input that tells how far it has been read and how it was left. */
@@ -426,13 +420,9 @@ test("WorkerPool.imap() holds back the reading behind a slow first task", async 
       }
       return i;
     },
-    pairs(),
+    atGate(gate, input),
     { chunkSize: 1, maxTasksActive: 6 },
   );
-
-  function* pairs(): Generator<[Int32Array, number]> {
-    for (const i of input as Iterable<number>) yield [gate, i];
-  }
 
   const first = results.next();
   await until(() => input.read >= 6, "six to be read");
@@ -444,24 +434,38 @@ test("WorkerPool.imap() holds back the reading behind a slow first task", async 
   assertEquals(input.returned, 1);
 });
 
+/** Gives each number when the gate is open, in chunks of one. */
+async function mapAtGate(
+  pool: WorkerPool,
+  gate: Int32Array,
+  input: Iterable<number>,
+  maxTasksActive: number | undefined,
+): Promise<number[]> {
+  return await pool.map(
+    (gate: Int32Array, i: number) => {
+      while (Atomics.load(gate, 0) === 0) Atomics.wait(gate, 0, 0, 2);
+      return i;
+    },
+    atGate(gate, input),
+    { chunkSize: 1, maxTasksActive },
+  );
+}
+
+/** Gives each task its gate. */
+function* atGate(
+  gate: Int32Array,
+  input: Iterable<number>,
+): Generator<[Int32Array, number]> {
+  for (const i of input) yield [gate, i];
+}
+
 test("WorkerPool.map() has no more than maxTasksActive tasks without results", async () => {
   await using pool = new WorkerPool({ nJobs: 2 });
   const gate = sharedArray(Int32Array, 1);
   for (const maxTasksActive of [1, 2, 3, 4]) {
     gate[0] = 0;
     const input = new Watched(12);
-    const results = pool.map(
-      (gate: Int32Array, i: number) => {
-        while (Atomics.load(gate, 0) === 0) Atomics.wait(gate, 0, 0, 2);
-        return i;
-      },
-      (function* () {
-        for (const i of input as Iterable<number>) {
-          yield [gate, i] as [Int32Array, number];
-        }
-      })(),
-      { chunkSize: 1, maxTasksActive },
-    );
+    const results = mapAtGate(pool, gate, input, maxTasksActive);
     await until(() => input.read >= maxTasksActive, "the input to be read");
     await pause(30);
     assertEquals(input.read, maxTasksActive);
@@ -475,18 +479,7 @@ for (const maxTasksActive of [undefined, 20]) {
     await using pool = new WorkerPool({ nJobs: 2 });
     const gate = sharedArray(Int32Array, 1);
     const input = new Watched(20);
-    const results = pool.map(
-      (gate: Int32Array, i: number) => {
-        while (Atomics.load(gate, 0) === 0) Atomics.wait(gate, 0, 0, 2);
-        return i;
-      },
-      (function* () {
-        for (const i of input as Iterable<number>) {
-          yield [gate, i] as [Int32Array, number];
-        }
-      })(),
-      { chunkSize: 1, maxTasksActive },
-    );
+    const results = mapAtGate(pool, gate, input, maxTasksActive);
     // Also where something fails, or the pool would wait for ever.
     using _ = { [Symbol.dispose]: () => open(gate) };
     // One chunk to run and one so that it need not wait, for each worker; and

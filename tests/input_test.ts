@@ -7,7 +7,7 @@ import {
 import { test } from "node:test";
 import { sharedArray } from "../mod.ts";
 import { WorkerPool } from "./support/pool.ts";
-import { pause, soon, startMethods, until } from "./support/waiting.ts";
+import { open, pause, soon, startMethods, until } from "./support/waiting.ts";
 
 function range(count: number, start = 0): number[] {
   return Array.from({ length: count }, (_, i) => start + i);
@@ -429,7 +429,6 @@ test("WorkerPool.map() reads an asynchronous input no further than maxTasksActiv
   await pause();
   assertEquals(input.nexts, 3);
   controller.abort(new Error("seen"));
-  Atomics.store(gate, 0, 1);
-  Atomics.notify(gate, 0);
+  open(gate);
   await assertRejects(() => call, Error, "seen");
 });

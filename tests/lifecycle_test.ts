@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { test } from "node:test";
 import { sharedArray } from "../mod.ts";
 import { WorkerPool } from "./support/pool.ts";
+import { open } from "./support/waiting.ts";
 
 async function gather<T>(results: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];
@@ -337,8 +338,7 @@ test("WorkerPool keeps workers for a call that still runs when keepAlive is fals
   });
   assertEquals(await pool.map((_shared, x: number) => x, [1, 2]), [1, 2]);
   assertEquals(exits[0], 0);
-  Atomics.store(gate, 0, 1);
-  Atomics.notify(gate, 0);
+  open(gate);
   await long;
   assertEquals(exits[0], 2);
 });

@@ -7,7 +7,7 @@ import {
 import { test } from "node:test";
 import { sharedArray } from "../mod.ts";
 import { WorkerPool } from "./support/pool.ts";
-import { pause, soon, startMethods, until } from "./support/waiting.ts";
+import { open, pause, soon, startMethods, until } from "./support/waiting.ts";
 
 function range(count: number, start = 0): number[] {
   return Array.from({ length: count }, (_, i) => start + i);
@@ -576,8 +576,7 @@ test("WorkerPool without keepAlive keeps workers while another call runs", async
     throw new RangeError("no");
   });
   failing.catch(() => {});
-  Atomics.store(gate, 0, 1);
-  Atomics.notify(gate, 0);
+  open(gate);
   await assertRejects(() => failing, RangeError);
   assertEquals(await long, [1, 2], "the same worker all along");
 });
@@ -607,6 +606,5 @@ test("WorkerPool.terminate() does not wait for stale workers that are ending", a
   await until(() => gate[1] === 1, "the exit function to run");
   await soon(pool.terminate(), "terminate()");
   assertEquals((await soon(rejected, "the call")).name, "PoolTerminatedError");
-  Atomics.store(gate, 0, 1);
-  Atomics.notify(gate, 0);
+  open(gate);
 });

@@ -36,3 +36,9 @@ export async function soon<T>(
 export async function pause(ms = 60): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, ms));
 }
+
+/** Lets tasks go on that wait until the first word of shared memory is 1. */
+export function open(gate: Int32Array): void {
+  Atomics.store(gate, 0, 1);
+  Atomics.notify(gate, 0);
+}
