@@ -179,6 +179,7 @@ export class ApplyLane implements TaskSource {
       workerId: undefined,
       moves,
       reported: undefined,
+      sequence: 0,
       sendTime: 0,
     };
   }

@@ -1,3 +1,4 @@
+import { Line } from "./line.ts";
 import { putBackFrom, refuseChunk } from "./refuse_chunk.ts";
 import { leadOn } from "./task_errors.ts";
 import { type Chunk, isDivisible, partOf, restOf } from "./task_source.ts";
@@ -51,7 +52,7 @@ export class HeldChunks {
   readonly #watchdog: Watchdog;
   readonly #untold: UntoldWatch;
   /** Those that have been sent and not ended, oldest first. */
-  readonly #chunks = new Map<number, Chunk>();
+  readonly #chunks = new Line<Chunk>();
   /** Tasks in these chunks. */
   #tasks = 0;
   /** Tasks that the worker was given and has not given back. */
@@ -76,7 +77,7 @@ export class HeldChunks {
 
   /** The number of chunks. */
   get size(): number {
-    return this.#chunks.size;
+    return this.#chunks.length;
   }
 
   /** Whether the worker has been given as many tasks as it may run. */
@@ -86,15 +87,15 @@ export class HeldChunks {
 
   /** Whether there is one chunk, and the worker has not begun it. */
   get isAboutToBegin(): boolean {
-    const [sequence] = this.#chunks.keys();
-    return this.#chunks.size === 1 &&
-      !hasBegun(this.#link.control, sequence!);
+    const [chunk] = this.#chunks.items;
+    return this.#chunks.length === 1 &&
+      !hasBegun(this.#link.control, chunk!.sequence);
   }
 
   /** Whether the worker is at a task. */
   get isRunning(): boolean {
     const { control } = this.#link;
-    return [...this.#chunks.keys()].some((sequence) =>
+    return this.#chunks.items.some(({ sequence }) =>
       isAtTask(control, sequence)
     );
   }
@@ -104,20 +105,18 @@ export class HeldChunks {
     if (this.isWorn) return false;
     // What has been sent can be taken back only by control words.
     const credit = this.#link.sharesControl ? CREDIT : 1;
-    if (this.#chunks.size < credit) return true;
+    if (this.#chunks.length < credit) return true;
     // Tasks that wait side by side: enough chunks to keep them so.
-    const [chunk] = this.#chunks.values();
-    const { concurrency } = chunk!.mode;
+    const { concurrency } = this.#chunks.items[0]!.mode;
     return concurrency > 1 && this.#tasks < concurrency * CREDIT &&
-      this.#chunks.size < SLOTS;
+      this.#chunks.length < SLOTS;
   }
 
   /** Whether another worker could take over some of it. */
   get hasSpare(): boolean {
     if (!this.#link.sharesControl) return false;
-    if (this.#chunks.size !== 1) return this.#chunks.size > 1;
-    const [chunk] = this.#chunks.values();
-    return isDivisible(chunk!);
+    if (this.#chunks.length !== 1) return this.#chunks.length > 1;
+    return isDivisible(this.#chunks.items[0]!);
   }
 
   /** Sends a chunk. What cannot be sent fails by itself. */
@@ -129,11 +128,12 @@ export class HeldChunks {
       refuseChunk(chunk, error, this.#workerId, this.#link.codec);
       return this.#events.onLess();
     }
-    this.#chunks.set(sequence, chunk);
+    chunk.sequence = sequence;
+    this.#chunks.add(chunk);
     this.#tasks += chunk.elements.length;
     this.#lifetimeTasks += chunk.elements.length;
     this.#lifespan = chunk.limits.workerLifespan ?? Infinity;
-    if (this.#isWatched) this.#watch(sequence, chunk);
+    if (this.#isWatched) this.#watch(chunk);
     this.#untold.watch(chunk);
   }
 
@@ -144,14 +144,14 @@ export class HeldChunks {
    */
   takeBack(leavesOne: boolean): Chunk | undefined {
     if (leavesOne && this.isAboutToBegin) return undefined;
-    for (const [sequence, chunk] of [...this.#chunks].reverse()) {
+    for (const chunk of this.#chunks.items.toReversed()) {
       if (chunk.workerId !== undefined || chunk.moves) continue;
       // To be dropped, not to be given to another worker.
       if (!chunk.source.wants(chunk)) continue;
-      if (!revoke(this.#link.control, sequence)) {
-        return this.#takeRest(sequence, chunk);
+      if (!revoke(this.#link.control, chunk.sequence)) {
+        return this.#takeRest(chunk);
       }
-      this.#giveBack(sequence, chunk.elements.length);
+      this.#giveBack(chunk);
       return chunk;
     }
     return undefined;
@@ -161,40 +161,38 @@ export class HeldChunks {
    * Takes what the worker has not begun of the chunk that it runs: a part for
    * whoever asks, and one that goes to whoever comes next.
    */
-  #takeRest(sequence: number, chunk: Chunk): Chunk | undefined {
+  #takeRest(chunk: Chunk): Chunk | undefined {
     const { control } = this.#link;
-    const { length } = chunk.elements;
+    const { sequence, elements: { length } } = chunk;
     const { begun: before } = progressOf(control, sequence);
     // Before its first task, a failure would be that of the whole chunk.
     if (!isDivisible(chunk) || before === 0 || before >= length) return;
     skipRest(control, sequence);
     const { begun } = progressOf(control, sequence);
     if (begun >= length) return undefined;
-    const kept = partOf(chunk, 0, begun);
-    kept.reported = chunk.reported?.slice(0, begun);
-    this.#chunks.set(sequence, kept);
     this.#tasks -= length - begun;
     this.#lifetimeTasks -= length - begun;
     const middle = Math.ceil((begun + length) / 2);
-    if (middle < length) chunk.source.putBack(restOf(chunk, middle));
-    return partOf(chunk, begun, middle);
+    const taken = partOf(chunk, begun, middle);
+    const rest = restOf(chunk, middle);
+    chunk.elements = Array.prototype.slice.call(chunk.elements, 0, begun);
+    chunk.reported = chunk.reported?.slice(0, begun);
+    if (middle < length) chunk.source.putBack(rest);
+    return taken;
   }
 
   /** Drops what is wanted no more, as far as not begun. */
   skipUnwanted(): void {
-    for (const [sequence, chunk] of [...this.#chunks]) {
+    for (const chunk of [...this.#chunks.items]) {
       if (chunk.source.wants(chunk)) continue;
-      if (revoke(this.#link.control, sequence)) {
-        this.#giveBack(sequence, chunk.elements.length);
-      } else {
-        this.#link.skipRest(sequence);
-      }
+      if (revoke(this.#link.control, chunk.sequence)) this.#giveBack(chunk);
+      else this.#link.skipRest(chunk.sequence);
     }
   }
 
   /** A worker whose words cannot be read has told how far it is. */
   noteBegun(sequence: number, begun: number): void {
-    if (this.#chunks.has(sequence)) {
+    if (this.#find(sequence)) {
       setBegun(this.#link.control, sequence, begun);
     }
   }
@@ -202,7 +200,7 @@ export class HeldChunks {
   /** Results of consecutive tasks have arrived. */
   addResults(message: ResultsMessage): void {
     const [, sequence, offset, payload, packedFailures, end] = message;
-    const chunk = this.#chunks.get(sequence);
+    const chunk = this.#find(sequence);
     // Side by side, tasks go on after one has failed the call.
     if (!chunk) return;
     this.#noteTask();
@@ -221,17 +219,17 @@ export class HeldChunks {
       const { begun } = progressOf(this.#link.control, sequence);
       putBackFrom(begun, chunk, this.#workerId);
     }
-    this.#end(sequence, chunk, end.elapsed);
+    this.#end(chunk, end.elapsed);
   }
 
   /** A task has failed, and with it its chunk. */
   failTask(sequence: number, index: number, packed: PackedError): void {
-    const chunk = this.#chunks.get(sequence);
+    const chunk = this.#find(sequence);
     if (!chunk) return;
     this.#noteTask();
     const error = this.#unpackError(packed, chunk, index);
     chunk.source.failTask(chunk, index, error);
-    this.#end(sequence, chunk, 0);
+    this.#end(chunk, 0);
   }
 
   /** No task of a chunk can be run. */
@@ -240,12 +238,12 @@ export class HeldChunks {
     packed: PackedError,
     stage: "function" | "workerInit",
   ): void {
-    const chunk = this.#chunks.get(sequence);
+    const chunk = this.#find(sequence);
     if (!chunk) return;
     const error = this.#unpackError(packed, chunk);
     if (stage === "workerInit") return this.#events.onGiveUp(() => error, true);
     chunk.source.failChunk(chunk, error);
-    this.#end(sequence, chunk, 0);
+    this.#end(chunk, 0);
   }
 
   /** Nothing that comes from the worker counts any more. */
@@ -253,7 +251,7 @@ export class HeldChunks {
     this.#watchdog.stop();
     this.#untold.stop();
     // A thread that cannot be stopped shall at least begin nothing more.
-    for (const sequence of this.#chunks.keys()) {
+    for (const { sequence } of this.#chunks.items) {
       if (!revoke(this.#link.control, sequence)) {
         skipRest(this.#link.control, sequence);
       }
@@ -267,25 +265,23 @@ export class HeldChunks {
    */
   lose(errorOf: () => unknown, failsChunks: boolean): void {
     const isPreparing = phaseOf(this.#link.control) !== RUNNING;
-    const chunks = [...this.#chunks];
-    this.#chunks.clear();
-    for (const [sequence, chunk] of chunks) {
-      const { source } = chunk;
+    for (const chunk of this.#chunks.clear()) {
+      const { source, sequence } = chunk;
       if (!source.wants(chunk)) continue;
       const begun = hasBegun(this.#link.control, sequence);
       if (begun && (failsChunks || isPreparing)) {
         const error = leadOn(errorOf(), this.#workerId, chunk, undefined);
         source.failChunk(chunk, error);
       } else {
-        this.#loseOne(sequence, chunk, errorOf);
+        this.#loseOne(chunk, errorOf);
       }
       source.endChunk(chunk, 0);
     }
   }
 
-  #loseOne(sequence: number, chunk: Chunk, errorOf: () => unknown): void {
-    this.#untold.fetch(sequence, chunk);
-    const { source, reported } = chunk;
+  #loseOne(chunk: Chunk, errorOf: () => unknown): void {
+    this.#untold.fetch(chunk);
+    const { source, sequence, reported } = chunk;
     const begun = hasBegun(this.#link.control, sequence)
       ? progressOf(this.#link.control, sequence).begun
       : 0;
@@ -302,38 +298,39 @@ export class HeldChunks {
     this.#watchdog.unwatch(INIT);
   }
 
-  #giveBack(sequence: number, count: number): void {
-    this.#lifetimeTasks -= count;
-    this.#remove(sequence);
+  #find(sequence: number): Chunk | undefined {
+    return this.#chunks.items.find((chunk) => chunk.sequence === sequence);
+  }
+
+  #giveBack(chunk: Chunk): void {
+    this.#lifetimeTasks -= chunk.elements.length;
+    this.#remove(chunk);
   }
 
   /** The chunk has come to its end. */
-  #end(sequence: number, chunk: Chunk, elapsed: number): void {
+  #end(chunk: Chunk, elapsed: number): void {
     // Large elements take long to send though their tasks be quick.
     const cost = elapsed > 0 ? Math.max(elapsed, chunk.sendTime) : 0;
     chunk.source.endChunk(chunk, cost);
-    this.#remove(sequence);
-    // A map's former tables are garbage that leads to what it held, and once
-    // they are old no quick collection frees either.
-    chunk.elements = [];
+    this.#remove(chunk);
   }
 
-  #remove(sequence: number): void {
-    this.#tasks -= this.#chunks.get(sequence)!.elements.length;
-    this.#chunks.delete(sequence);
-    this.#watchdog.unwatch(sequence);
-    if (this.#chunks.size === 0) this.#watchdog.unwatch(INIT);
+  #remove(chunk: Chunk): void {
+    this.#chunks.remove(chunk);
+    this.#tasks -= chunk.elements.length;
+    this.#watchdog.unwatch(chunk.sequence);
+    if (this.#chunks.length === 0) this.#watchdog.unwatch(INIT);
     this.#events.onLess();
   }
 
-  #watch(sequence: number, chunk: Chunk): void {
+  #watch(chunk: Chunk): void {
     const { taskTimeout, workerInitTimeout } = chunk.limits;
     if (taskTimeout !== undefined) {
       const grace = chunk.mode.concurrency > 1 ? SIDE_BY_SIDE_GRACE : 0;
       this.#watchdog.watchTasks(
-        sequence,
+        chunk.sequence,
         taskTimeout + grace,
-        () => this.#overrun(sequence, taskTimeout),
+        () => this.#overrun(chunk.sequence, taskTimeout),
       );
     }
     if (this.#hasRunTasks || this.#watchdog.watches(INIT)) return;
@@ -354,7 +351,7 @@ export class HeldChunks {
 
   #overrun(sequence: number, timeout: number): void {
     const { control } = this.#link;
-    const chunk = this.#chunks.get(sequence)!;
+    const chunk = this.#find(sequence)!;
     const before = progressOf(control, sequence).begun;
     this.#link.skipRest(sequence);
     const { begun, ended } = progressOf(control, sequence);
@@ -363,7 +360,7 @@ export class HeldChunks {
     const errorOf = () => timeoutError("task", timeout, this.#workerId);
     if (chunk.mode.concurrency === 1) {
       if (chunk.mode.isolated) {
-        this.#untold.fetch(sequence, chunk);
+        this.#untold.fetch(chunk);
         // Results that are on their way must not go with the worker.
         for (let i = 0; i < begun - 1; i++) if (!chunk.reported?.[i]) return;
       }

@@ -262,6 +262,7 @@ export class MapCall implements TaskSource, IteratedCall {
       workerId: ordered ? this.#chunks % nJobs : undefined,
       moves: this.#request.crews.moves && holdsMarked(elements),
       reported: undefined,
+      sequence: 0,
       sendTime: 0,
     };
     this.#chunks++;

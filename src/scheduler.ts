@@ -1,4 +1,5 @@
 import { BackgroundTimer } from "./background_timer.ts";
+import { Line } from "./line.ts";
 import type { PoolWorker } from "./pool_worker.ts";
 import type { Chunk, TaskSource } from "./task_source.ts";
 
@@ -12,43 +13,40 @@ const LOOK_AGAIN = 2;
  * gets the chunk that waits behind another's, or a part of a running one.
  */
 export class Scheduler {
-  readonly #sources = new Set<TaskSource>();
+  readonly #sources = new Line<TaskSource>();
   /** Workers that hold no chunk. */
-  readonly #idle = new Set<PoolWorker>();
+  readonly #idle = new Line<PoolWorker>();
   /** Workers that hold some and take more. */
-  readonly #willing = new Set<PoolWorker>();
+  readonly #willing = new Line<PoolWorker>();
   /** The worker that got a chunk last. */
   #lastFed: PoolWorker | undefined;
   /** Workers of whose load others could take some. */
-  readonly #loaded = new Set<PoolWorker>();
+  readonly #loaded = new Line<PoolWorker>();
   /** Workers that are about to begin what others could take some of. */
-  readonly #beginning = new Set<PoolWorker>();
+  readonly #beginning = new Line<PoolWorker>();
   readonly #lookTimer: BackgroundTimer;
 
   /** `onLook` hears when there may be something to move. */
   constructor(onLook: () => void) {
     this.#lookTimer = new BackgroundTimer(() => {
-      const workers = [...this.#beginning];
-      this.#beginning.clear();
-      for (const worker of workers) this.update(worker);
+      for (const worker of this.#beginning.clear()) this.update(worker);
       onLook();
     });
   }
 
   /** Whether there are sources. */
   get hasSources(): boolean {
-    return this.#sources.size > 0;
+    return this.#sources.length > 0;
   }
 
   /** Whether there are workers that take a chunk. */
   get hasTakers(): boolean {
-    return this.#idle.size > 0 || this.#willing.size > 0;
+    return this.#idle.length > 0 || this.#willing.length > 0;
   }
 
   /** Whether nothing runs and nothing can, unless results are taken. */
   get isQuiet(): boolean {
-    for (const source of this.#sources) if (!source.isPaused) return false;
-    return true;
+    return this.#sources.items.every((source) => source.isPaused);
   }
 
   /** Adds a source. */
@@ -58,42 +56,40 @@ export class Scheduler {
 
   /** Removes a source. False if it was gone. */
   remove(source: TaskSource): boolean {
-    return this.#sources.delete(source);
+    return this.#sources.remove(source);
   }
 
   /** Fails all sources. */
   clear(error: unknown): void {
-    for (const source of [...this.#sources]) source.fail(error);
+    for (const source of [...this.#sources.items]) source.fail(error);
   }
 
   /** Takes note of how much the worker holds. */
   update(worker: PoolWorker): void {
     const { load, hasCredit } = worker;
-    toggle(this.#idle, worker, load === 0);
-    toggle(this.#willing, worker, load > 0 && hasCredit);
-    toggle(this.#loaded, worker, worker.hasSpare);
+    this.#idle.toggle(worker, load === 0);
+    this.#willing.toggle(worker, load > 0 && hasCredit);
+    this.#loaded.toggle(worker, worker.hasSpare);
   }
 
   /** The worker takes no chunks any more. */
   forget(worker: PoolWorker): void {
-    this.#idle.delete(worker);
-    this.#willing.delete(worker);
-    this.#loaded.delete(worker);
-    this.#beginning.delete(worker);
+    this.#idle.remove(worker);
+    this.#willing.remove(worker);
+    this.#loaded.remove(worker);
+    this.#beginning.remove(worker);
     if (this.#lastFed === worker) this.#lastFed = undefined;
   }
 
   /** Whether a chunk could be handed out at once. */
   hasChunk(): boolean {
-    for (const source of this.#sources) if (source.hasChunk()) return true;
-    return false;
+    return this.#sources.items.some((source) => source.hasChunk());
   }
 
   /** Hands out chunks to workers that have none. */
   feedIdle(): void {
     // Calls one after the other: its thread is still awake, its code is hot.
-    const last = this.#lastFed;
-    if (last && this.#idle.has(last)) this.#feedAll([last]);
+    if (this.#lastFed) this.#idle.prefer(this.#lastFed);
     this.#feedAll(this.#idle);
   }
 
@@ -103,17 +99,20 @@ export class Scheduler {
     this.#rebalance();
   }
 
-  #feedAll(workers: Iterable<PoolWorker>, isAhead = false): void {
-    // A set is read in the order of additions, also while it changes: a
-    // worker that takes more than one chunk comes again after the others.
-    for (const worker of workers) {
+  #feedAll(workers: Line<PoolWorker>, isAhead = false): void {
+    let at = 0;
+    while (at < workers.length) {
+      const worker = workers.items[at]!;
       const chunk = this.#next(worker.id);
       if (chunk && isAhead && chunk.moves) {
         // It could not be taken back, should the worker turn out slow.
         return chunk.source.putBack(chunk);
       } else if (chunk) {
+        // It leaves the line, or goes to its end as it takes more.
         this.#send(worker, chunk);
-      } else if (!this.#hasOrdered()) {
+      } else if (this.#hasOrdered()) {
+        at++;
+      } else {
         // What one worker cannot get, no other can.
         return;
       }
@@ -121,16 +120,16 @@ export class Scheduler {
   }
 
   #hasOrdered(): boolean {
-    for (const source of this.#sources) if (source.isOrdered) return true;
-    return false;
+    return this.#sources.items.some((source) => source.isOrdered);
   }
 
   #next(workerId: number): Chunk | undefined {
-    for (const source of this.#sources) {
+    // One that ends as it is asked has all be asked once more.
+    for (const source of this.#sources.items) {
       const chunk = source.nextChunk(workerId);
       if (!chunk) continue;
       // To the end of the line.
-      if (this.#sources.size > 1 && this.#sources.delete(source)) {
+      if (this.#sources.length > 1 && this.#sources.remove(source)) {
         this.#sources.add(source);
       }
       return chunk;
@@ -146,7 +145,7 @@ export class Scheduler {
 
   #send(worker: PoolWorker, chunk: Chunk): void {
     // To the end of the line, should it take more.
-    this.#willing.delete(worker);
+    this.#willing.remove(worker);
     this.#lastFed = worker;
     worker.send(chunk);
     this.update(worker);
@@ -154,31 +153,24 @@ export class Scheduler {
 
   /** Moves chunks that wait behind a running one to workers without any. */
   #rebalance(): void {
-    for (const worker of this.#idle) {
-      const chunk = this.#takeBack(worker);
+    while (this.#idle.length > 0) {
+      const [worker] = this.#idle.items;
+      const chunk = this.#takeBack(worker!);
       if (!chunk) return;
-      this.#send(worker, chunk);
+      this.#send(worker!, chunk);
     }
   }
 
   #takeBack(taker: PoolWorker): Chunk | undefined {
-    for (const worker of this.#loaded) {
-      const chunk = worker.takeBack(taker);
-      this.update(worker);
+    while (this.#loaded.length > 0) {
+      const [worker] = this.#loaded.items;
+      const chunk = worker!.takeBack(taker);
+      this.update(worker!);
       if (chunk) return chunk;
       // It says so when a chunk or, of those that can be parted, a task ends.
-      this.#loaded.delete(worker);
-      if (worker.isAboutToBegin) this.#lookAgainAt(worker);
+      this.#loaded.remove(worker!);
+      if (worker!.isAboutToBegin) this.#lookAgainAt(worker!);
     }
     return undefined;
   }
-}
-
-function toggle(
-  set: Set<PoolWorker>,
-  worker: PoolWorker,
-  belongs: boolean,
-): void {
-  if (belongs) set.add(worker);
-  else set.delete(worker);
 }

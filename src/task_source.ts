@@ -17,7 +17,7 @@ export interface Chunk {
   readonly handle: FunctionHandle;
   readonly mode: ChunkMode;
   readonly limits: Limits;
-  /** One element a task; kept until the results have arrived. */
+  /** One element a task; fewer once the last are given to another worker. */
   elements: ArrayLike<unknown>;
   /** What the source keeps of the chunk and its parts, if anything. */
   readonly entries: unknown;
@@ -29,6 +29,8 @@ export interface Chunk {
   readonly moves: boolean;
   /** Marks the tasks whose results have arrived, once there are some. */
   reported: Uint8Array | undefined;
+  /** Its number among the chunks of the worker that was last sent it. */
+  sequence: number;
   /** How long it took to send, in ms. */
   sendTime: number;
 }

@@ -1,4 +1,5 @@
 import { BackgroundTimer } from "./background_timer.ts";
+import type { Line } from "./line.ts";
 import { type Chunk, endsOneByOne } from "./task_source.ts";
 import { hasBegun } from "./wire/control.ts";
 import { UntoldResults } from "./wire/untold.ts";
@@ -40,12 +41,12 @@ export function addResults(
  */
 export class UntoldWatch {
   readonly #link: WorkerLink;
-  readonly #chunks: ReadonlyMap<number, Chunk>;
+  readonly #chunks: Line<Chunk>;
   readonly #untold: UntoldResults;
   // What waits for results keeps the program alive.
   readonly #timer = new BackgroundTimer(() => this.#look());
 
-  constructor(link: WorkerLink, chunks: ReadonlyMap<number, Chunk>) {
+  constructor(link: WorkerLink, chunks: Line<Chunk>) {
     this.#link = link;
     this.#chunks = chunks;
     this.#untold = new UntoldResults(link.control);
@@ -59,11 +60,11 @@ export class UntoldWatch {
   }
 
   /** Fetches what there is of a chunk. */
-  fetch(sequence: number, chunk: Chunk): void {
+  fetch(chunk: Chunk): void {
     const { control, sharesControl } = this.#link;
     if (!sharesControl || !endsOneByOne(chunk)) return;
-    const untold = hasBegun(control, sequence)
-      ? this.#untold.fetch(sequence)
+    const untold = hasBegun(control, chunk.sequence)
+      ? this.#untold.fetch(chunk.sequence)
       : undefined;
     if (!untold) return;
     addResults(chunk, untold.first, untold.results, undefined, false);
@@ -75,9 +76,9 @@ export class UntoldWatch {
   }
 
   #look(): void {
-    for (const [sequence, chunk] of [...this.#chunks]) {
+    for (const chunk of [...this.#chunks.items]) {
       this.watch(chunk);
-      this.fetch(sequence, chunk);
+      this.fetch(chunk);
     }
   }
 }
