@@ -195,7 +195,7 @@ export class ApplyBurst {
   /**
    * Takes the next call, and up to `max` in all that follow it, none of them
    * settled and none with arguments that are refused. Adds the arguments of
-   * each to `elements`.
+   * those that follow to `elements`.
    */
   take(
     elements: unknown[],
@@ -204,13 +204,14 @@ export class ApplyBurst {
   ): CallRun {
     const first = this.#taken;
     const end = Math.min(first + max, this.length);
-    do {
-      elements.push(this.nextElement);
-      this.#elements[this.#taken++] = undefined;
-    } while (
+    this.#elements[this.#taken++] = undefined;
+    while (
       this.#taken < end && !this.isSettled(this.#taken) &&
       !refuses(this.nextElement)
-    );
+    ) {
+      elements.push(this.nextElement);
+      this.#elements[this.#taken++] = undefined;
+    }
     return { burst: this, first, length: this.#taken - first };
   }
 

@@ -22,7 +22,7 @@ export class ApplyLane implements TaskSource {
   readonly #queue = new Queue<ApplyBurst>();
   /** The number of calls that wait, about. */
   #waiting = 0;
-  readonly #returned: Chunk[] = [];
+  readonly #returned = new Queue<Chunk>();
   /** Bursts with calls that have not been settled, in any order. */
   readonly #unsettled: ApplyBurst[] = [];
   readonly #sizer = new AdaptiveSizer();
@@ -59,8 +59,8 @@ export class ApplyLane implements TaskSource {
     if (this.#unsettled.length > 0) return;
     // What is settled and still waits would lead to all that its callers see.
     this.#queue.clear();
+    this.#returned.clear();
     this.#waiting = 0;
-    this.#returned.length = 0;
     this.crew.rest(this);
   }
 
@@ -79,9 +79,9 @@ export class ApplyLane implements TaskSource {
       this.#sizer.size,
       Math.max(this.#sizer.least, share),
     );
-    const elements: unknown[] = [];
     // What is moved cannot be sent again: it must not share another's fate.
     const moves = this.#isMoved(burst.nextElement);
+    const elements = [burst.nextElement];
     const runs = [burst.take(elements, moves ? 1 : size, this.#isMoved)];
     const { burst: first } = runs[0]!;
     while (!moves && elements.length < size) {
@@ -89,6 +89,7 @@ export class ApplyLane implements TaskSource {
       if (!burst || !isAlike(burst, first)) break;
       if (this.#isMoved(burst.nextElement)) break;
       const room = size - elements.length;
+      elements.push(burst.nextElement);
       runs.push(burst.take(elements, room, this.#isMoved));
     }
     this.#waiting -= elements.length;

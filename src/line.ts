@@ -17,9 +17,14 @@ export class Line<T> {
     return this.#items.length;
   }
 
+  /** Whether a thing is in it. */
+  has(item: T): boolean {
+    return this.#items.includes(item);
+  }
+
   /** Adds a thing at the end, unless it is there. */
   add(item: T): void {
-    if (!this.#items.includes(item)) this.#items.push(item);
+    if (!this.has(item)) this.#items.push(item);
   }
 
   /** Takes a thing out. Returns whether it was there. */
@@ -37,14 +42,6 @@ export class Line<T> {
   toggle(item: T, belongs: boolean): void {
     if (belongs) this.add(item);
     else this.remove(item);
-  }
-
-  /** Moves a thing that is there to the front. */
-  prefer(item: T): void {
-    const index = this.#items.indexOf(item);
-    if (index <= 0) return;
-    this.#items.splice(index, 1);
-    this.#items.unshift(item);
   }
 
   /** Takes everything out, and returns it. */

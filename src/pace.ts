@@ -1,3 +1,4 @@
+import { clock } from "./clock.ts";
 import { runtime } from "./runtime/detect.ts";
 import type { Chunk } from "./task_source.ts";
 
@@ -56,7 +57,7 @@ export class Pace {
   isHot({ elements, mode }: Chunk, idleSince: number): boolean {
     const isSingle = elements.length === 1 && mode.isolated &&
       mode.concurrency === 1;
-    this.#now = performance.now();
+    this.#now = clock.now();
     if (!isSingle || this.#now - idleSince > MAX_GAP) {
       this.#cool();
       return false;

@@ -1,3 +1,4 @@
+import { clock } from "./clock.ts";
 import { PoolTerminatedError } from "./errors.ts";
 import { HeldChunks } from "./held_chunks.ts";
 import type { Counters } from "./insights/counters.ts";
@@ -77,7 +78,7 @@ export class PoolWorker {
   readonly #hasExit: boolean;
   readonly #stopsBusy: boolean;
   #state: "starting" | "ready" | "stopping" | "ended" = "starting";
-  readonly #startedAt = performance.now();
+  readonly #startedAt = clock.now();
   #idleSince = this.#startedAt;
   readonly #pace = new Pace();
   /** Looks for a moment for the end of the chunk. */
@@ -221,7 +222,7 @@ export class PoolWorker {
   #onLess(): void {
     if (this.#held.size === 0) {
       this.#pace.setBusy(false);
-      this.#idleSince = performance.now();
+      this.#idleSince = clock.now();
       if (this.#state === "stopping") return this.#tellToStop();
       this.#releaseSoon();
       if (this.#held.isWorn) return this.#owner.onWornOut(this);
@@ -251,7 +252,7 @@ export class PoolWorker {
     this.#releaseTimer ??= setTimeout(() => {
       this.#releaseTimer = undefined;
       if (this.#held.size > 0 || this.#state !== "ready") return;
-      if (performance.now() - this.#idleSince < RELEASE_DELAY / 2) {
+      if (clock.now() - this.#idleSince < RELEASE_DELAY / 2) {
         this.#releaseSoon();
       } else this.#keepAlive(false);
     }, RELEASE_DELAY);
@@ -298,7 +299,7 @@ export class PoolWorker {
   #start(): void {
     if (this.#state === "starting") this.#state = "ready";
     this.#ready.resolve();
-    this.#owner.onReady(this, performance.now() - this.#startedAt);
+    this.#owner.onReady(this, clock.now() - this.#startedAt);
     if (this.#held.size === 0 && this.#state === "ready") {
       this.#keepAlive(false);
     }

@@ -15,7 +15,9 @@ export class Queue<T> {
 
   /** Drops all items. */
   clear(): void {
-    this.#items = [];
+    // Where there is one at a time, the array keeps its room.
+    if (this.#items.length > 1) this.#items = [];
+    else this.#items.pop();
     this.#head = 0;
   }
 
@@ -26,15 +28,16 @@ export class Queue<T> {
 
   /** Takes the first item. */
   shift(): T | undefined {
-    if (this.length === 0) return undefined;
+    if (this.length <= 1) {
+      const item = this.#items.pop();
+      this.clear();
+      return item;
+    }
     const item = this.#items[this.#head];
     this.#items[this.#head++] = undefined as T;
     // Moving the rest once half is used up costs each item one move.
     if (this.#head * 2 >= this.#items.length && this.#head >= 32) {
       this.#items = this.#items.slice(this.#head);
-      this.#head = 0;
-    } else if (this.#head === this.#items.length) {
-      this.#items.length = 0;
       this.#head = 0;
     }
     return item;

@@ -89,7 +89,11 @@ export class Scheduler {
   /** Hands out chunks to workers that have none. */
   feedIdle(): void {
     // Calls one after the other: its thread is still awake, its code is hot.
-    if (this.#lastFed) this.#idle.prefer(this.#lastFed);
+    const last = this.#lastFed;
+    if (last && this.#idle.has(last)) {
+      const chunk = this.#next(last.id);
+      if (chunk) this.#send(last, chunk);
+    }
     this.#feedAll(this.#idle);
   }
 
@@ -120,7 +124,10 @@ export class Scheduler {
   }
 
   #hasOrdered(): boolean {
-    return this.#sources.items.some((source) => source.isOrdered);
+    for (const source of this.#sources.items) {
+      if (source.isOrdered) return true;
+    }
+    return false;
   }
 
   #next(workerId: number): Chunk | undefined {

@@ -61,13 +61,14 @@ export class Watchdog {
 
   /** What was watched has ended, or has given a sign of life. */
   touch(key: number): void {
+    if (this.#watches.size === 0) return;
     const watch = this.#watches.get(key);
     if (watch) watch.seen = undefined;
   }
 
   /** What was watched has ended. */
   unwatch(key: number): void {
-    this.#watches.delete(key);
+    if (this.#watches.size > 0) this.#watches.delete(key);
   }
 
   /** Watches nothing any more. */

@@ -1,3 +1,4 @@
+import { clock } from "../clock.ts";
 import { baseOfSource, isSource } from "./source_name.ts";
 
 // deno-lint-ignore ban-types
@@ -91,7 +92,7 @@ export class RecentCaller {
 
   /** As {@linkcode captureCaller}. */
   capture(publicFunction: Callable): Caller {
-    const now = performance.now();
+    const now = clock.now();
     if (now - this.#since > SHARING_INTERVAL) {
       // Where the loop still goes on, one call tells as much as several.
       const goesOn = this.isShared && now - this.#since < LULL;

@@ -5,6 +5,7 @@ import { Mailbox, MAILBOX_WORDS, type Sleeper } from "./mailbox.ts";
 import {
   CHUNK,
   type ChunkMode,
+  type Failure,
   type FromWorker,
   RESULTS,
   type ToWorker,
@@ -37,6 +38,8 @@ const bySystem: Sleeper = {
     if ("futexWake" in native) native.futexWake(words, index, 1);
   },
 };
+
+const NO_FAILURES: Failure[] = [];
 
 type ChunkMessage = Extract<ToWorker, [typeof CHUNK, ...unknown[]]>;
 type ResultsMessage = Extract<FromWorker, [typeof RESULTS, ...unknown[]]>;
@@ -91,11 +94,11 @@ export class HotLine {
   ): boolean {
     // The worker may answer before `send()` returns.
     this.#incoming.open();
-    const isSent = this.#outgoing.send((values) =>
-      values.write(sequence) && values.write(functionId) &&
-      values.write(taskTimeout) && values.write(timesItself) &&
-      values.write(element)
-    );
+    const values = this.#outgoing.begin();
+    const isSent = values !== undefined && values.write(sequence) &&
+      values.write(functionId) && values.write(taskTimeout) &&
+      values.write(timesItself) && values.write(element) &&
+      this.#outgoing.send();
     if (!isSent) this.#incoming.receive(0, 0);
     return isSent;
   }
@@ -106,7 +109,7 @@ export class HotLine {
     if (!values) return undefined;
     const sequence = values.read() as number;
     const end = { elapsed: values.read() as number, longest: undefined };
-    return [RESULTS, sequence, 0, [values.read()], [], end];
+    return [RESULTS, sequence, 0, [values.read()], NO_FAILURES, end];
   }
 
   /** Whether this side fell asleep as it looked the last time. */
@@ -141,9 +144,9 @@ export class HotLine {
 
   /** Tells that a chunk of one task has ended well. */
   sendResult(sequence: number, elapsed: number, result: unknown): boolean {
-    return this.#outgoing.send((values) =>
-      values.write(sequence) && values.write(elapsed) && values.write(result)
-    );
+    const values = this.#outgoing.begin();
+    return values !== undefined && values.write(sequence) &&
+      values.write(elapsed) && values.write(result) && this.#outgoing.send();
   }
 
   #receive(): BriefValues | undefined {

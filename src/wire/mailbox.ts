@@ -1,3 +1,4 @@
+import { clock } from "../clock.ts";
 import { BRIEF_BYTES, BriefValues } from "./brief.ts";
 
 // The words of a mailbox.
@@ -90,14 +91,19 @@ export class Mailbox {
     this.#words[PROMISED] = more ? 1 : 0;
   }
 
-  /** Puts in what `write` writes. False if it must be posted. */
-  send(write: (values: BriefValues) => boolean): boolean {
+  /** Where to write a message, if it need not be posted. */
+  begin(): BriefValues | undefined {
     const words = this.#words;
     const state = Atomics.load(words, STATE);
-    if (state !== OPEN && state !== SLEEPING) return false;
-    if (Atomics.load(words, SEEN) !== this.#count) return false;
+    if (state !== OPEN && state !== SLEEPING) return undefined;
+    if (Atomics.load(words, SEEN) !== this.#count) return undefined;
     this.#values.rewind();
-    if (!write(this.#values)) return false;
+    return this.#values;
+  }
+
+  /** Sends what has been written. False if it must be posted, after all. */
+  send(): boolean {
+    const words = this.#words;
     return Atomics.compareExchange(words, STATE, OPEN, FULL) === OPEN ||
       this.#wake(FULL);
   }
@@ -161,7 +167,7 @@ export class Mailbox {
         continue;
       }
       // Most messages come before the clock has been read at all.
-      const now = performance.now();
+      const now = clock.now();
       deadline ??= now + awake;
       if (now >= deadline) this.#sleep(asleep);
     }

@@ -1,3 +1,4 @@
+import { clock } from "../clock.ts";
 import type { LongTask, WorkerMeter } from "../insights/worker_meter.ts";
 import type { Codec } from "../wire/codec.ts";
 import {
@@ -194,5 +195,5 @@ export class ChunkReport {
 
 /** How long that is ago, in ms; 0 if it was not noted. */
 export function elapsedSince(startedAt: number): number {
-  return startedAt === 0 ? 0 : performance.now() - startedAt;
+  return startedAt === 0 ? 0 : clock.now() - startedAt;
 }

@@ -1,3 +1,4 @@
+import { clock } from "../clock.ts";
 import { beginTask, type ControlBlock, endTasks } from "../wire/control.ts";
 import type { HotLine } from "../wire/hot_line.ts";
 import { type ChunkReport, elapsedSince } from "./chunk_report.ts";
@@ -39,7 +40,7 @@ export class LoneTasks<Chunk> {
     isTimed: boolean,
   ): Promise<void> | undefined {
     const { control, leading, finder, hotLine } = this.#setup;
-    const startedAt = isTimed ? performance.now() : 0;
+    const startedAt = isTimed ? clock.now() : 0;
     const report = () => this.#setup.createReport(chunk, startedAt);
     if (!beginTask(control, sequence, 0)) return void report().finish();
     let result: unknown;

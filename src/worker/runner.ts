@@ -1,3 +1,4 @@
+import { clock } from "../clock.ts";
 import { WorkerMeter } from "../insights/worker_meter.ts";
 import {
   begin,
@@ -183,7 +184,7 @@ export class Runner {
 
   async #runQueue(): Promise<void> {
     if (this.#prepared) await this.#prepared;
-    const startedAt = performance.now();
+    const startedAt = clock.now();
     this.#callsInTurn = 0;
     let isTurnDue = false;
     do {
@@ -196,7 +197,7 @@ export class Runner {
       }
       this.#meter?.beginWaiting();
       if (++this.#callsInTurn % CALLS_A_LOOK === 0) {
-        isTurnDue = performance.now() - startedAt > TURN_INTERVAL;
+        isTurnDue = clock.now() - startedAt > TURN_INTERVAL;
       }
     } while (this.#look(isTurnDue));
     this.#isRunning = false;
@@ -248,7 +249,7 @@ export class Runner {
       const isTimed = !chunk.isInTurn || this.#callsInTurn % CALLS_A_LOOK === 0;
       return this.#loneTasks.run(chunk, sequence, callable, element, isTimed);
     }
-    const startedAt = performance.now();
+    const startedAt = clock.now();
     const report = this.#createReport(chunk, startedAt, list);
     const run: RunSetup = {
       sequence,
