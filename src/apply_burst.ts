@@ -29,15 +29,26 @@ const NONE: unknown[] = [];
 /** The most calls in a burst. */
 const MAX_CALLS = 128;
 
+type Resolve = (value: unknown) => void;
+
+let lastResolve: Resolve | undefined;
+
+/** What each promise is made with: a function of its own would take longer. */
+function keepResolve(resolve: Resolve): void {
+  lastResolve = resolve;
+}
+
 /** A call that has a promise of its own. */
 class Deferred {
   readonly promise: Promise<unknown>;
-  resolve!: (value: unknown) => void;
+  readonly resolve: Resolve;
   /** Whether the outcome is known, and waits for workers to stop. */
   isSettled = false;
 
   constructor() {
-    this.promise = new Promise((resolve) => this.resolve = resolve);
+    this.promise = new Promise(keepResolve);
+    this.resolve = lastResolve!;
+    lastResolve = undefined;
   }
 
   settle(outcome: unknown): void {
@@ -88,6 +99,7 @@ export class ApplyBurst {
   // until there are more.
   /** The arguments of each call, as they travel, until it is taken. */
   #elements: unknown[] = NONE;
+  #length = 0;
   /** What is known of each call; later ones are pending. */
   #states: unknown[] = NONE;
   #gate: Promise<void> | undefined;
@@ -129,19 +141,19 @@ export class ApplyBurst {
 
   /** The number of calls. */
   get length(): number {
-    return this.#elements.length;
+    return this.#length;
   }
 
   /** Whether calls can be added: none has been taken or settled. */
   get hasRoom(): boolean {
     return this.#mayGrow && this.#taken === 0 && this.#settled === 0 &&
-      this.#elements.length < MAX_CALLS;
+      this.#length < MAX_CALLS;
   }
 
   /** Adds a call and returns the promise of its result. */
   add(args: readonly unknown[]): Promise<unknown> {
     const element = elementOf(args);
-    if (this.length === 0) {
+    if (this.#length++ === 0) {
       const deferred = new Deferred();
       this.#elements = [element];
       this.#states = [deferred];
@@ -182,7 +194,7 @@ export class ApplyBurst {
   /** Leaves out calls that are settled. Returns whether one is left to take. */
   advance(): boolean {
     while (this.#taken < this.length && this.isSettled(this.#taken)) {
-      this.#elements[this.#taken++] = undefined;
+      this.#moveOn();
     }
     return this.#taken < this.length;
   }
@@ -204,15 +216,22 @@ export class ApplyBurst {
   ): CallRun {
     const first = this.#taken;
     const end = Math.min(first + max, this.length);
-    this.#elements[this.#taken++] = undefined;
+    this.#moveOn();
     while (
       this.#taken < end && !this.isSettled(this.#taken) &&
       !refuses(this.nextElement)
     ) {
       elements.push(this.nextElement);
-      this.#elements[this.#taken++] = undefined;
+      this.#moveOn();
     }
     return { burst: this, first, length: this.#taken - first };
+  }
+
+  /** The arguments of the next call are not needed here any more. */
+  #moveOn(): void {
+    // V8 would have to convert an array of numbers, mostly of a single one.
+    if (++this.#taken === this.#length) this.#elements = NONE;
+    else this.#elements[this.#taken - 1] = undefined;
   }
 
   // --- the outcome ---

@@ -17,25 +17,27 @@ export class Line<T> {
     return this.#items.length;
   }
 
-  /** Whether a thing is in it. */
-  has(item: T): boolean {
-    return this.#items.includes(item);
-  }
-
   /** Adds a thing at the end, unless it is there. */
   add(item: T): void {
-    if (!this.has(item)) this.#items.push(item);
+    if (this.#indexOf(item) < 0) this.#items.push(item);
   }
 
   /** Takes a thing out. Returns whether it was there. */
   remove(item: T): boolean {
     const items = this.#items;
-    const index = items.indexOf(item);
+    const index = this.#indexOf(item);
     if (index < 0) return false;
     // Mostly it is the only one.
     if (index === items.length - 1) items.pop();
     else items.splice(index, 1);
     return true;
+  }
+
+  /** Moves a thing that is there to the end. */
+  moveToEnd(item: T): void {
+    if (this.#items.at(-1) !== item && this.remove(item)) {
+      this.#items.push(item);
+    }
   }
 
   /** Adds a thing that belongs there, else takes it out. */
@@ -47,5 +49,13 @@ export class Line<T> {
   /** Takes everything out, and returns it. */
   clear(): T[] {
     return this.#items.splice(0);
+  }
+
+  /** As that of an array, which takes longer where there are few. */
+  #indexOf(item: T): number {
+    const items = this.#items;
+    let index = items.length - 1;
+    while (index >= 0 && items[index] !== item) index--;
+    return index;
   }
 }

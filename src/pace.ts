@@ -22,6 +22,9 @@ const MAX_VAIN = 2;
 const SHORTEST_REST = 8;
 const LONGEST_REST = 128;
 
+/** Of so many calls for which both stay awake, one has the clock read. */
+const CALLS_A_LOOK = 8;
+
 /** How long timers and messages of the owner may have to wait, in ms. */
 const TURN_INTERVAL = 1;
 
@@ -40,25 +43,59 @@ export class Pace {
   #rest = 0;
   #nextRest = SHORTEST_REST;
   #isBusy = false;
-  /** When a chunk was last about to be sent. */
-  #now = 0;
+  /** Whether the last call was told to stay awake, and did. */
+  #isHot = false;
+  #hotCalls = 0;
+  #idleSince: number;
+  readonly #now: () => number;
+
+  /** `now` tells the time in ms. */
+  constructor(now: () => number = () => clock.now()) {
+    this.#now = now;
+    this.#idleSince = now();
+  }
+
+  /**
+   * Since when the worker has had nothing to do, by `performance.now()`; while
+   * calls are hot, one of the last few times.
+   */
+  get idleSince(): number {
+    return this.#idleSince;
+  }
 
   /** The worker has something to do, or nothing any more. */
   setBusy(isBusy: boolean): void {
     if (isBusy === this.#isBusy) return;
     this.#isBusy = isBusy;
     busyWorkers += isBusy ? 1 : -1;
+    if (!isBusy && this.#isTimed) this.#idleSince = this.#now();
   }
 
   /**
-   * A chunk is about to be sent to the worker, which has been idle since then,
-   * by `performance.now()`. Returns whether both sides shall stay awake.
+   * A chunk is about to be sent to the worker, which is idle. Returns whether
+   * both sides shall stay awake.
    */
-  isHot({ elements, mode }: Chunk, idleSince: number): boolean {
+  isHot(chunk: Chunk): boolean {
+    this.#isHot = this.#followsAtOnce(chunk);
+    this.#hotCalls++;
+    return this.#isHot;
+  }
+
+  /** The worker did not stay awake until the chunk came, or it is too large. */
+  noteMissed(): void {
+    this.#isHot = false;
+  }
+
+  /** To read the clock takes some time itself: while calls are hot, not all. */
+  get #isTimed(): boolean {
+    return !this.#isHot || this.#hotCalls % CALLS_A_LOOK === 0;
+  }
+
+  #followsAtOnce({ elements, mode }: Chunk): boolean {
     const isSingle = elements.length === 1 && mode.isolated &&
       mode.concurrency === 1;
-    this.#now = clock.now();
-    if (!isSingle || this.#now - idleSince > MAX_GAP) {
+    const isLate = this.#isTimed && this.#now() - this.#idleSince > MAX_GAP;
+    if (!isSingle || isLate) {
       this.#cool();
       return false;
     }
@@ -80,12 +117,11 @@ export class Pace {
 
   /**
    * Whether the thread should go back to its event loop instead of looking,
-   * as promises that settle at once would keep it from there. To be asked when
-   * a chunk has been sent.
+   * as promises that settle at once would keep it from there.
    */
   isTurnDue(): boolean {
-    if (this.#now - lastTurn < TURN_INTERVAL) return false;
-    lastTurn = this.#now;
+    if (this.#idleSince - lastTurn < TURN_INTERVAL) return false;
+    lastTurn = this.#idleSince;
     return true;
   }
 

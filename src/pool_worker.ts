@@ -79,7 +79,6 @@ export class PoolWorker {
   readonly #stopsBusy: boolean;
   #state: "starting" | "ready" | "stopping" | "ended" = "starting";
   readonly #startedAt = clock.now();
-  #idleSince = this.#startedAt;
   readonly #pace = new Pace();
   /** Looks for a moment for the end of the chunk. */
   readonly #look = () => this.#pace.noteLook(this.#link.look());
@@ -123,9 +122,9 @@ export class PoolWorker {
     return this.#held.size;
   }
 
-  /** Since when it holds no chunk, by `performance.now()`. */
+  /** Since when it holds no chunk, about, by `performance.now()`. */
   get idleSince(): number {
-    return this.#idleSince;
+    return this.#pace.idleSince;
   }
 
   /** Whether the worker takes one more chunk. */
@@ -141,10 +140,10 @@ export class PoolWorker {
   /** Sends a chunk. What cannot be sent fails by itself. */
   send(chunk: Chunk): void {
     const wasIdle = this.#held.size === 0;
-    this.#link.setHot(
-      wasIdle && this.isReady && this.#pace.isHot(chunk, this.#idleSince),
-    );
+    const isHot = wasIdle && this.isReady && this.#pace.isHot(chunk);
+    this.#link.setHot(isHot);
     this.#held.send(chunk);
+    if (isHot && !this.#link.isExpecting) this.#pace.noteMissed();
     if (wasIdle && this.#held.size > 0) this.#begin();
     if (this.#held.isWorn) this.#owner.onWorn(this);
   }
@@ -222,7 +221,6 @@ export class PoolWorker {
   #onLess(): void {
     if (this.#held.size === 0) {
       this.#pace.setBusy(false);
-      this.#idleSince = clock.now();
       if (this.#state === "stopping") return this.#tellToStop();
       this.#releaseSoon();
       if (this.#held.isWorn) return this.#owner.onWornOut(this);
@@ -252,7 +250,7 @@ export class PoolWorker {
     this.#releaseTimer ??= setTimeout(() => {
       this.#releaseTimer = undefined;
       if (this.#held.size > 0 || this.#state !== "ready") return;
-      if (clock.now() - this.#idleSince < RELEASE_DELAY / 2) {
+      if (clock.now() - this.idleSince < RELEASE_DELAY / 2) {
         this.#releaseSoon();
       } else this.#keepAlive(false);
     }, RELEASE_DELAY);

@@ -14,10 +14,8 @@ const LOOK_AGAIN = 2;
  */
 export class Scheduler {
   readonly #sources = new Line<TaskSource>();
-  /** Workers that hold no chunk. */
-  readonly #idle = new Line<PoolWorker>();
-  /** Workers that hold some and take more. */
-  readonly #willing = new Line<PoolWorker>();
+  /** Workers that take a chunk, the one that got one last at the end. */
+  readonly #takers = new Line<PoolWorker>();
   /** The worker that got a chunk last. */
   #lastFed: PoolWorker | undefined;
   /** Workers of whose load others could take some. */
@@ -41,7 +39,7 @@ export class Scheduler {
 
   /** Whether there are workers that take a chunk. */
   get hasTakers(): boolean {
-    return this.#idle.length > 0 || this.#willing.length > 0;
+    return this.#takers.length > 0;
   }
 
   /** Whether nothing runs and nothing can, unless results are taken. */
@@ -66,16 +64,13 @@ export class Scheduler {
 
   /** Takes note of how much the worker holds. */
   update(worker: PoolWorker): void {
-    const { load, hasCredit } = worker;
-    this.#idle.toggle(worker, load === 0);
-    this.#willing.toggle(worker, load > 0 && hasCredit);
+    this.#takers.toggle(worker, worker.load === 0 || worker.hasCredit);
     this.#loaded.toggle(worker, worker.hasSpare);
   }
 
   /** The worker takes no chunks any more. */
   forget(worker: PoolWorker): void {
-    this.#idle.remove(worker);
-    this.#willing.remove(worker);
+    this.#takers.remove(worker);
     this.#loaded.remove(worker);
     this.#beginning.remove(worker);
     if (this.#lastFed === worker) this.#lastFed = undefined;
@@ -90,29 +85,35 @@ export class Scheduler {
   feedIdle(): void {
     // Calls one after the other: its thread is still awake, its code is hot.
     const last = this.#lastFed;
-    if (last && this.#idle.has(last)) {
+    if (last?.load === 0) {
       const chunk = this.#next(last.id);
       if (chunk) this.#send(last, chunk);
     }
-    this.#feedAll(this.#idle);
+    this.#feedAll(false);
   }
 
   /** Hands out chunks to workers ahead of need, or has them share some. */
   feedAhead(): void {
-    this.#feedAll(this.#willing, true);
+    this.#feedAll(true);
     this.#rebalance();
   }
 
-  #feedAll(workers: Line<PoolWorker>, isAhead = false): void {
+  /** Feeds those that hold no chunk, or all others. */
+  #feedAll(isAhead: boolean): void {
     let at = 0;
-    while (at < workers.length) {
-      const worker = workers.items[at]!;
+    while (at < this.#takers.length) {
+      const worker = this.#takers.items[at]!;
+      const isIdle = worker.load === 0;
+      if (isIdle === isAhead) {
+        at++;
+        continue;
+      }
       const chunk = this.#next(worker.id);
       if (chunk && isAhead && chunk.moves) {
         // It could not be taken back, should the worker turn out slow.
         return chunk.source.putBack(chunk);
       } else if (chunk) {
-        // It leaves the line, or goes to its end as it takes more.
+        // It leaves the line, or goes to its end.
         this.#send(worker, chunk);
       } else if (this.#hasOrdered()) {
         at++;
@@ -151,8 +152,7 @@ export class Scheduler {
   }
 
   #send(worker: PoolWorker, chunk: Chunk): void {
-    // To the end of the line, should it take more.
-    this.#willing.remove(worker);
+    this.#takers.moveToEnd(worker);
     this.#lastFed = worker;
     worker.send(chunk);
     this.update(worker);
@@ -160,12 +160,12 @@ export class Scheduler {
 
   /** Moves chunks that wait behind a running one to workers without any. */
   #rebalance(): void {
-    while (this.#idle.length > 0) {
-      const [worker] = this.#idle.items;
-      const chunk = this.#takeBack(worker!);
-      if (!chunk) return;
-      this.#send(worker!, chunk);
-    }
+    let chunk: Chunk | undefined;
+    do {
+      const idle = this.#takers.items.find(({ load }) => load === 0);
+      chunk = idle && this.#takeBack(idle);
+      if (chunk) this.#send(idle!, chunk);
+    } while (chunk);
   }
 
   #takeBack(taker: PoolWorker): Chunk | undefined {

@@ -15,18 +15,25 @@ function chunkOf(elements: unknown[], isolated = true, concurrency = 1): Chunk {
 
 const single = chunkOf([[1]]);
 
+/** What the clock says, in ms. */
+let time = 0;
+
+function createPace(): Pace {
+  return new Pace(() => time);
+}
+
 /** What each of so many calls, made at once after the last, is told. */
 function callInTurn(pace: Pace, count: number, chunk = single): boolean[] {
   return Array.from(
     { length: count },
-    () => pace.isHot(chunk, performance.now() + 1000),
+    () => pace.isHot(chunk),
   );
 }
 
 const four = [false, false, false, hot];
 
 test("Pace.isHot() wants several single tasks one after the other", () => {
-  assertEquals(callInTurn(new Pace(), 4), four);
+  assertEquals(callInTurn(createPace(), 4), four);
   for (
     const other of [
       chunkOf([[1], [2]]),
@@ -34,17 +41,19 @@ test("Pace.isHot() wants several single tasks one after the other", () => {
       chunkOf([[1]], true, 2),
     ]
   ) {
-    const pace = new Pace();
+    const pace = createPace();
     assertEquals(callInTurn(pace, 20, other), new Array(20).fill(false));
     assertEquals(callInTurn(pace, 4), four);
   }
 });
 
 test("Pace.isHot() wants tasks that follow at once and are short", () => {
-  const pace = new Pace();
+  const pace = createPace();
   for (let i = 0; i < 20; i++) {
-    assertEquals(pace.isHot(single, performance.now() - 10), false);
+    time += 0.1;
+    assertEquals(pace.isHot(single), false);
   }
+  time = 0;
   assertEquals(callInTurn(pace, 4), four);
   callInTurn(pace, 20);
   pace.noteEnd(1);
@@ -56,8 +65,39 @@ test("Pace.isHot() wants tasks that follow at once and are short", () => {
   assertEquals(callInTurn(pace, 1), [false]);
 });
 
+/** Whether each of so many calls, `gap` ms after the last, is hot. */
+function callWithGaps(pace: Pace, count: number, gap: number): boolean[] {
+  return Array.from({ length: count }, () => {
+    pace.setBusy(false);
+    time += gap;
+    const isHot = pace.isHot(single);
+    pace.setBusy(true);
+    return isHot;
+  });
+}
+
+onSeveralCores("Pace.isHot() reads the clock for some hot calls", () => {
+  const pace = createPace();
+  callWithGaps(pace, 20, 0.01);
+  const late = callWithGaps(pace, 40, 0.1);
+  const end = late.indexOf(false);
+  assertEquals(end < 8, true, `${end}`);
+  // Once may be by chance, but others are looked at closely then.
+  assertEquals(late.lastIndexOf(true) < end, true, `${late}`);
+  assertEquals(time - pace.idleSince < 0.2, true);
+  pace.setBusy(false);
+});
+
+onSeveralCores("Pace.isHot() reads the clock after a call was missed", () => {
+  const pace = createPace();
+  callWithGaps(pace, 20, 0.01);
+  pace.noteMissed();
+  assertEquals(callWithGaps(pace, 1, 0.1), [false]);
+  pace.setBusy(false);
+});
+
 test("Pace.isHot() is false while another worker is busy", () => {
-  const [pace, other] = [new Pace(), new Pace()];
+  const [pace, other] = [createPace(), createPace()];
   callInTurn(pace, 4);
   other.setBusy(true);
   other.setBusy(true);
@@ -67,7 +107,7 @@ test("Pace.isHot() is false while another worker is busy", () => {
 });
 
 test("Pace.isHot() is false after several looks in vain", () => {
-  const pace = new Pace();
+  const pace = createPace();
   callInTurn(pace, 20);
   pace.noteLook(false);
   assertEquals(callInTurn(pace, 1), [hot], "once may be by chance");
@@ -88,7 +128,7 @@ function restOf(pace: Pace): number {
 onSeveralCores(
   "Pace.isHot() is false for longer where looks stay in vain",
   () => {
-    const pace = new Pace();
+    const pace = createPace();
     callInTurn(pace, 20);
     const rests = Array.from({ length: 6 }, () => restOf(pace));
     assertEquals(rests, [8, 16, 32, 64, 128, 128]);

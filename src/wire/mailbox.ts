@@ -33,6 +33,9 @@ export const MAILBOX_WORDS: number = HEADER_WORDS + BRIEF_BYTES / 4;
 /** Looks between two at the clock. */
 const LOOKS = 32;
 
+/** Looks between two pauses, each of which takes longer than a look. */
+const LOOKS_A_PAUSE = 4;
+
 /** Makes room for the other thread of a core, where the engine can. */
 const pause = (Atomics as { pause?: () => void }).pause ?? (() => {});
 
@@ -163,7 +166,7 @@ export class Mailbox {
     while (Atomics.load(words, STATE) === OPEN) {
       if (Atomics.load(words, POSTED) !== this.#count) break;
       if (++looks % LOOKS > 0) {
-        pause();
+        if (looks % LOOKS_A_PAUSE === 0) pause();
         continue;
       }
       // Most messages come before the clock has been read at all.
