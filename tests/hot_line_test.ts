@@ -149,3 +149,28 @@ test("HotLine does not count what could not be posted", () => {
   assert(thrown instanceof RangeError);
   assert(owner.sendTask(1, 1, mode, []));
 });
+
+test("HotLine writes nothing over what has not been taken out", () => {
+  const { owner, worker } = createLine();
+  owner.setHot(true);
+  for (let i = 1; i < 100; i += 2) {
+    worker.expectTask();
+    assert(owner.sendTask(i, 1, mode, "the first"));
+    assertEquals(owner.sendTask(i + 1, 1, mode, "over it"), false);
+    assertEquals(worker.receiveTask(false)?.slice(1, 5), [
+      i,
+      1,
+      mode,
+      ["the first"],
+    ]);
+    assertEquals(owner.sendTask(i + 1, 1, mode, "unasked"), false);
+    // What was tried last has closed the way back, until there is a task.
+    assertEquals(worker.sendResult(i, 0, 1), false);
+    worker.expectTask();
+    assert(owner.sendTask(i + 1, 1, mode, i));
+    assertEquals(worker.receiveTask(false)?.[4], [i]);
+    assert(worker.sendResult(i + 1, 0, "the result"));
+    assertEquals(worker.sendResult(i + 1, 0, "over it"), false);
+    assertEquals(owner.receiveResult()?.[3], ["the result"]);
+  }
+});

@@ -101,11 +101,14 @@ function word(sequence: number, state: number): number {
   return (sequence * 4 + state) | 0;
 }
 
-/** Owner: a chunk is about to be posted. */
+/**
+ * Owner: a chunk is about to be posted. Whatever way it goes makes the worker
+ * see what was written before.
+ */
 export function offer(control: ControlBlock, sequence: number): void {
   const slot = slotOf(sequence);
   control[slot + 1] = 0;
-  Atomics.store(control, slot, word(sequence, OFFERED));
+  control[slot] = word(sequence, OFFERED);
 }
 
 /** Worker: begins the chunk. False when the owner has taken it back. */

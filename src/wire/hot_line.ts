@@ -105,7 +105,7 @@ export class HotLine {
 
   /** Looks for the end of a chunk of one task, if one is expected. */
   receiveResult(): ResultsMessage | undefined {
-    const values = this.#receive();
+    const values = this.#receive(AWAKE, ASLEEP);
     if (!values) return undefined;
     const sequence = values.read() as number;
     const end = { elapsed: values.read() as number, longest: undefined };
@@ -129,7 +129,9 @@ export class HotLine {
    * one, if it `isUrgent` to come back.
    */
   receiveTask(isUrgent: boolean): ChunkMessage | undefined {
-    const values = isUrgent ? this.#incoming.receive(0, 0) : this.#receive();
+    const values = isUrgent
+      ? this.#receive(0, 0)
+      : this.#receive(AWAKE, ASLEEP);
     if (!values) return undefined;
     const sequence = values.read() as number;
     const functionId = values.read() as number;
@@ -149,7 +151,10 @@ export class HotLine {
       values.write(elapsed) && values.write(result) && this.#outgoing.send();
   }
 
-  #receive(): BriefValues | undefined {
-    return this.#incoming.receive(AWAKE, ASLEEP);
+  /** What comes answers what this side has sent last. */
+  #receive(awake: number, asleep: number): BriefValues | undefined {
+    const values = this.#incoming.receive(awake, asleep);
+    if (values) this.#outgoing.noteAnswered();
+    return values;
   }
 }

@@ -5,19 +5,20 @@ import { BRIEF_BYTES, BriefValues } from "./brief.ts";
 const STATE = 0;
 /** How many messages the sender has given to the port. */
 const POSTED = 1;
-/** How many of them the receiver had when it opened the box. */
-const SEEN = 2;
 /** Whether the sender says that it is worth to look for more. */
-const PROMISED = 3;
+const PROMISED = 2;
 /** A cache line, so that who looks does not disturb who writes. */
 const HEADER_WORDS = 16;
 
 // The states. At first it is closed.
 const CLOSED = 0;
-const OPEN = 1;
+/** Has been filled; what it holds may have been taken out since. */
+const FULL = 1;
+// While it is open, there are four times as many states: to these is added how
+// many posted messages the receiver had when it opened the box, times 4.
+const OPEN = 2;
 /** Open, and the receiver sleeps. */
-const SLEEPING = 2;
-const FULL = 3;
+const SLEEPING = 3;
 
 /** How a thread sleeps on a word of shared memory, and how it is woken. */
 export interface Sleeper {
@@ -56,6 +57,8 @@ export class Mailbox {
   /** What this side has sent, or received, through the port. */
   #count = 0;
   #hasPromised = false;
+  /** Whether what was put in may not have been taken out. */
+  #isFull = false;
   #isOpen = false;
   #hasSlept = false;
   readonly #sleeper: Sleeper;
@@ -77,7 +80,8 @@ export class Mailbox {
    */
   post(post: () => void): void {
     Atomics.store(this.#words, POSTED, ++this.#count);
-    this.#wake(CLOSED);
+    const state = Atomics.load(this.#words, STATE);
+    if ((state & 3) === SLEEPING) this.#wake(state, CLOSED);
     try {
       post();
     } catch (error) {
@@ -96,28 +100,32 @@ export class Mailbox {
 
   /** Where to write a message, if it need not be posted. */
   begin(): BriefValues | undefined {
-    const words = this.#words;
-    const state = Atomics.load(words, STATE);
-    if (state !== OPEN && state !== SLEEPING) return undefined;
-    if (Atomics.load(words, SEEN) !== this.#count) return undefined;
+    const isFull = this.#isFull && Atomics.load(this.#words, STATE) === FULL;
+    if (isFull) return undefined;
     this.#values.rewind();
     return this.#values;
   }
 
   /** Sends what has been written. False if it must be posted, after all. */
   send(): boolean {
-    const words = this.#words;
-    return Atomics.compareExchange(words, STATE, OPEN, FULL) === OPEN ||
-      this.#wake(FULL);
+    // A look before would fetch the words from the receiver's core once more.
+    const open = openState(OPEN, this.#count);
+    const state = Atomics.compareExchange(this.#words, STATE, open, FULL);
+    this.#isFull = state === open ||
+      state === openState(SLEEPING, this.#count) && this.#wake(state, FULL);
+    return this.#isFull;
   }
 
-  /** Wakes the receiver, if it sleeps. Returns whether it did. */
-  #wake(state: number): boolean {
+  /** The receiver has answered what was put in. */
+  noteAnswered(): void {
+    this.#isFull = false;
+  }
+
+  /** Wakes the receiver, if it still sleeps. Returns whether it did. */
+  #wake(asleep: number, state: number): boolean {
     const words = this.#words;
-    if (
-      Atomics.load(words, STATE) !== SLEEPING ||
-      Atomics.compareExchange(words, STATE, SLEEPING, state) !== SLEEPING
-    ) return false;
+    const before = Atomics.compareExchange(words, STATE, asleep, state);
+    if (before !== asleep) return false;
     this.#sleeper.wake(words, STATE);
     return true;
   }
@@ -147,12 +155,12 @@ export class Mailbox {
   /** Lets the sender put something in, as this side will look for it soon. */
   open(): void {
     this.#isOpen = true;
-    Atomics.store(this.#words, SEEN, this.#count);
-    Atomics.store(this.#words, STATE, OPEN);
+    Atomics.store(this.#words, STATE, openState(OPEN, this.#count));
   }
 
   /**
-   * Looks, if it is open, for what is or will be put in, and closes it. Blocks
+   * Looks, if it is open, for what is or will be put in; no more can be put in
+   * then. Blocks
    * the thread, unless something comes: stays awake for so many ms, and then
    * sleeps. Returns what was put in, to be read before it is opened again.
    */
@@ -161,9 +169,11 @@ export class Mailbox {
     this.#isOpen = false;
     this.#hasSlept = false;
     const words = this.#words;
+    const open = openState(OPEN, this.#count);
     let deadline: number | undefined;
     let looks = 0;
-    while (Atomics.load(words, STATE) === OPEN) {
+    let state: number;
+    while ((state = Atomics.load(words, STATE)) === open) {
       if (Atomics.load(words, POSTED) !== this.#count) break;
       if (++looks % LOOKS > 0) {
         if (looks % LOOKS_A_PAUSE === 0) pause();
@@ -174,7 +184,10 @@ export class Mailbox {
       deadline ??= now + awake;
       if (now >= deadline) this.#sleep(asleep);
     }
-    if (Atomics.exchange(words, STATE, CLOSED) !== FULL) return undefined;
+    if (state !== FULL) {
+      state = Atomics.compareExchange(words, STATE, open, CLOSED);
+      if (state !== FULL) return undefined;
+    }
     this.#values.rewind();
     return this.#values;
   }
@@ -182,11 +195,18 @@ export class Mailbox {
   /** Leaves the core to others, of whom one may be the sender. */
   #sleep(ms: number): void {
     const words = this.#words;
+    const open = openState(OPEN, this.#count);
+    const asleep = openState(SLEEPING, this.#count);
     this.#hasSlept = true;
-    if (Atomics.compareExchange(words, STATE, OPEN, SLEEPING) !== OPEN) return;
+    if (Atomics.compareExchange(words, STATE, open, asleep) !== open) return;
     if (ms > 0 && Atomics.load(words, POSTED) === this.#count) {
-      this.#sleeper.sleep(words, STATE, SLEEPING, ms);
+      this.#sleeper.sleep(words, STATE, asleep, ms);
     }
-    Atomics.compareExchange(words, STATE, SLEEPING, CLOSED);
+    Atomics.compareExchange(words, STATE, asleep, CLOSED);
   }
+}
+
+/** The state of an open box whose receiver has had so many posted messages. */
+function openState(state: number, count: number): number {
+  return (count << 2) | state;
 }
