@@ -11,6 +11,10 @@ import {
   timed,
   type Workload,
 } from "../core/workload.ts";
+import { median } from "../core/statistics.ts";
+
+/** Calls that are timed together. */
+const BATCH = 1000;
 
 /** Rows that call so many times. */
 function turnRows(calls: number): Record<string, Row> {
@@ -20,16 +24,37 @@ function turnRows(calls: number): Record<string, Row> {
   ): Promise<Session> {
     // To start a worker is another matter.
     await call(0);
-    return timed({
+    const batches: number[] = [];
+    const session = timed({
       async run() {
         let sum = 0;
-        for (let x = 0; x < calls; x++) sum += await call(x) as number;
+        let start = performance.now();
+        batches.length = 0;
+        for (let x = 0; x < calls;) {
+          for (const end = x + BATCH; x < end; x++) {
+            sum += await call(x) as number;
+          }
+          const now = performance.now();
+          batches.push((now - start) * 1000 / BATCH);
+          start = now;
+        }
         return sum;
       },
       check: (sum) => expectSame(sum, calls * (calls + 1) / 2),
       close,
       scale: nsPerTask(calls) / 1000,
     });
+    if (calls === BATCH) return session;
+    // Where a core is lent or both sides share one for a while, the mean of all
+    // calls says little of the others.
+    return {
+      ...session,
+      async sample() {
+        const reading = await session.sample();
+        const middle = median(batches);
+        return { ...reading, extras: { "µs in the median batch": middle } };
+      },
+    };
   }
 
   return {
@@ -80,6 +105,6 @@ export const callsInStream: Workload = {
   title: "50,000 calls of apply, one after the other",
   unit: "µs per call",
   control: "raw, by shared memory, both spin",
-  target: "<= 2.5 µs on Node, 3 on Deno, 1.6 on Bun",
+  target: "<= 2.5 µs on Node, 3 on Deno, 1.6 on Bun where cores are free",
   rows: (quick) => turnRows(quick ? 5000 : 50_000),
 };
