@@ -43,7 +43,7 @@ export class Pace {
   #rest = 0;
   #nextRest = SHORTEST_REST;
   #isBusy = false;
-  /** Whether the last call was told to stay awake, and did. */
+  /** Whether the last chunk has gone to a worker that stayed awake for it. */
   #isHot = false;
   #hotCalls = 0;
   #idleSince: number;
@@ -81,8 +81,8 @@ export class Pace {
     return this.#isHot;
   }
 
-  /** The worker did not stay awake until the chunk came, or it is too large. */
-  noteMissed(): void {
+  /** A chunk has gone by message. */
+  noteMessage(): void {
     this.#isHot = false;
   }
 

@@ -143,7 +143,7 @@ export class PoolWorker {
     const isHot = wasIdle && this.isReady && this.#pace.isHot(chunk);
     this.#link.setHot(isHot);
     this.#held.send(chunk);
-    if (isHot && !this.#link.isExpecting) this.#pace.noteMissed();
+    if (!isHot || !this.#link.isExpecting) this.#pace.noteMessage();
     if (wasIdle && this.#held.size > 0) this.#begin();
     if (this.#held.isWorn) this.#owner.onWorn(this);
   }

@@ -88,12 +88,17 @@ onSeveralCores("Pace.isHot() reads the clock for some hot calls", () => {
   pace.setBusy(false);
 });
 
-onSeveralCores("Pace.isHot() reads the clock after a call was missed", () => {
+onSeveralCores("Pace reads the clock after a message", () => {
   const pace = createPace();
-  callWithGaps(pace, 20, 0.01);
-  pace.noteMissed();
-  assertEquals(callWithGaps(pace, 1, 0.1), [false]);
-  pace.setBusy(false);
+  for (let i = 0; i < 10; i++) {
+    callWithGaps(pace, 20 + i, 0.01);
+    pace.noteMessage();
+    time += 5;
+    pace.setBusy(false);
+    assertEquals(pace.idleSince, time);
+    time += 0.1;
+    assertEquals(pace.isHot(single), false);
+  }
 });
 
 test("Pace.isHot() is false while another worker is busy", () => {
