@@ -126,7 +126,8 @@ export class ApplyLane implements TaskSource {
   }
 
   failTask(chunk: Chunk, index: number, error: unknown): void {
-    eachRun(chunk, index, 1, (burst, first) => burst.reject(first, error));
+    const call = callAt(chunk, index);
+    call.burst.reject(call.index, error);
   }
 
   failChunk(chunk: Chunk, error: unknown): void {
@@ -145,21 +146,16 @@ export class ApplyLane implements TaskSource {
   }
 
   wants(chunk: Chunk): boolean {
-    let left = chunk.elements.length;
-    let before = chunk.first;
-    for (const { burst, first, length } of chunk.entries as CallRun[]) {
-      for (; before < length && left > 0; before++, left--) {
-        if (!burst.isSettled(first + before)) return true;
-      }
-      before -= length;
+    // Mostly the last of them is settled last.
+    for (let i = chunk.elements.length - 1; i >= 0; i--) {
+      const { burst, index } = callAt(chunk, i);
+      if (!burst.isSettled(index)) return true;
     }
     return false;
   }
 
   callerOf(chunk: Chunk, index: number): Caller {
-    let caller: Caller;
-    eachRun(chunk, index, 1, (burst) => caller = burst.caller);
-    return caller!;
+    return callAt(chunk, index).burst.caller;
   }
 
   #settleAll(
@@ -210,6 +206,19 @@ export class ApplyLane implements TaskSource {
     }
     return burst;
   }
+}
+
+/** The call whose task is at the index in a chunk, and its index in its burst. */
+function callAt(
+  chunk: Chunk,
+  index: number,
+): { burst: ApplyBurst; index: number } {
+  let before = chunk.first + index;
+  for (const { burst, first, length } of chunk.entries as CallRun[]) {
+    if (before < length) return { burst, index: first + before };
+    before -= length;
+  }
+  throw new RangeError(`There is no task ${index}`);
 }
 
 /**
