@@ -113,6 +113,36 @@ test("HotLine sends nothing when a value is not brief", () => {
   assertEquals(worker.receiveTask(true)?.[4], [["and then"]]);
 });
 
+/** Throws when somebody asks what is in it. */
+function untouchable<T extends object>(target: T): T {
+  return new Proxy(target, {
+    ownKeys() {
+      throw new Error("touched");
+    },
+  });
+}
+
+test("HotLine does not go through values that nobody waits for", () => {
+  const { owner, worker } = createLine();
+  owner.setHot(true);
+  for (const value of [untouchable({}), untouchable([1])]) {
+    assertEquals(worker.sendResult(1, 0, value), false);
+    assertEquals(owner.sendTask(1, 1, mode, value), false);
+  }
+});
+
+test("BriefValues does not go through what is too large, or no plain object", () => {
+  const memory = new SharedArrayBuffer(BRIEF_BYTES);
+  const values = new BriefValues(memory, 0);
+  class Large {}
+  for (const value of [new Array(1000).fill(0), new Large()]) {
+    values.rewind();
+    assertEquals(values.write(untouchable(value)), false);
+    values.rewind();
+    assertEquals(values.write({ deeper: [untouchable(value)] }), false);
+  }
+});
+
 test("HotLine overtakes no message of the port", () => {
   const { owner, worker } = createLine();
   owner.setHot(true);

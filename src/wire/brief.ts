@@ -149,8 +149,14 @@ export class BriefValues {
   #writeObject(value: object, depth: number): boolean {
     if (depth > MAX_DEPTH || this.#seen.includes(value)) return false;
     this.#seen.push(value);
+    const isArray = Array.isArray(value);
+    // The keys of a large array would take far longer than its clone.
+    const mayBeBrief = isArray
+      ? value.length < GROUPS * GROUP
+      : Object.getPrototypeOf(value) === Object.prototype;
+    if (!mayBeBrief) return false;
     const keys = Object.keys(value);
-    if (Array.isArray(value)) {
+    if (isArray) {
       const { length } = value;
       // Missing elements and further properties are for clones.
       if (keys.length !== length) return false;
@@ -161,7 +167,6 @@ export class BriefValues {
       }
       return true;
     }
-    if (Object.getPrototypeOf(value) !== Object.prototype) return false;
     if (!this.#put(OBJECT, keys.length)) return false;
     return keys.every((key) =>
       key !== "__proto__" && this.#writeString(key) &&

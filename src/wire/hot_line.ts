@@ -94,7 +94,7 @@ export class HotLine {
   ): boolean {
     // The worker may answer before `send()` returns.
     this.#incoming.open();
-    const values = this.#outgoing.begin();
+    const values = this.#outgoing.begin(isObject(element));
     const isSent = values !== undefined && values.write(sequence) &&
       values.write(functionId) && values.write(taskTimeout) &&
       values.write(timesItself) && values.write(element) &&
@@ -146,7 +146,7 @@ export class HotLine {
 
   /** Tells that a chunk of one task has ended well. */
   sendResult(sequence: number, elapsed: number, result: unknown): boolean {
-    const values = this.#outgoing.begin();
+    const values = this.#outgoing.begin(isObject(result));
     return values !== undefined && values.write(sequence) &&
       values.write(elapsed) && values.write(result) && this.#outgoing.send();
   }
@@ -157,4 +157,9 @@ export class HotLine {
     if (values) this.#outgoing.noteAnswered();
     return values;
   }
+}
+
+/** Whether it may have to be gone through, however large it is. */
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null;
 }

@@ -98,10 +98,17 @@ export class Mailbox {
     this.#words[PROMISED] = more ? 1 : 0;
   }
 
-  /** Where to write a message, if it need not be posted. */
-  begin(): BriefValues | undefined {
-    const isFull = this.#isFull && Atomics.load(this.#words, STATE) === FULL;
-    if (isFull) return undefined;
+  /**
+   * Where to write a message, unless it must be posted. Says so for sure only
+   * if it `takesLong` to write; else `send()` does.
+   */
+  begin(takesLong: boolean): BriefValues | undefined {
+    if (takesLong || this.#isFull) {
+      const state = Atomics.load(this.#words, STATE);
+      const isOpen = state === openState(OPEN, this.#count) ||
+        state === openState(SLEEPING, this.#count);
+      if (!isOpen) return undefined;
+    }
     this.#values.rewind();
     return this.#values;
   }
