@@ -148,13 +148,13 @@ export class BriefValues {
 
   #writeObject(value: object, depth: number): boolean {
     if (depth > MAX_DEPTH || this.#seen.includes(value)) return false;
-    this.#seen.push(value);
     const isArray = Array.isArray(value);
     // The keys of a large array would take far longer than its clone.
     const mayBeBrief = isArray
       ? value.length < GROUPS * GROUP
       : Object.getPrototypeOf(value) === Object.prototype;
     if (!mayBeBrief) return false;
+    this.#seen.push(value);
     const keys = Object.keys(value);
     if (isArray) {
       const { length } = value;

@@ -166,10 +166,10 @@ export class Mailbox {
   }
 
   /**
-   * Looks, if it is open, for what is or will be put in; no more can be put in
-   * then. Blocks
-   * the thread, unless something comes: stays awake for so many ms, and then
-   * sleeps. Returns what was put in, to be read before it is opened again.
+   * Looks, if it is open, for what is or will be put in; nothing else can be
+   * put in then. Blocks the thread, unless something comes: stays awake for so
+   * many ms, and then sleeps. Returns what was put in, to be read before it is
+   * opened again.
    */
   receive(awake: number, asleep: number): BriefValues | undefined {
     if (!this.#isOpen) return undefined;
