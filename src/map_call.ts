@@ -13,6 +13,7 @@ import {
   type TaskSource,
   timing,
 } from "./task_source.ts";
+import { afterTurn, isTurnDue } from "./turns.ts";
 import type { ChunkMode } from "./wire/messages.ts";
 import { holdsMarked } from "./wire/transfer.ts";
 
@@ -63,6 +64,7 @@ export class MapCall implements TaskSource, IteratedCall {
   #resumeAt = -1;
   /** Tasks that have been read and whose results have not arrived. */
   #unfinished = 0;
+  #awaitsTurn = false;
   #hasEnded = false;
   #progress: ProgressTracker | undefined;
   #hasTold = false;
@@ -169,6 +171,7 @@ export class MapCall implements TaskSource, IteratedCall {
       this.#request.sizer.ran(length, cost);
     }
     this.#checkEnd();
+    if (!this.#hasEnded && !this.#awaitsTurn && isTurnDue()) this.#awaitTurn();
     if (this.#unfinished === 0) this.#readOn();
   }
 
@@ -231,7 +234,7 @@ export class MapCall implements TaskSource, IteratedCall {
   }
 
   #cut(): Chunk | undefined {
-    if (this.#hasEnded) return undefined;
+    if (this.#hasEnded || this.#awaitsTurn) return undefined;
     const wanted = this.#wanted;
     if (this.#room < wanted) {
       this.#resumeAt = this.#maxActive - wanted;
@@ -270,6 +273,17 @@ export class MapCall implements TaskSource, IteratedCall {
     this.#active += elements.length;
     this.#unfinished += elements.length;
     return chunk;
+  }
+
+  /** Without new chunks, no results keep the thread from its event loop. */
+  #awaitTurn(): void {
+    this.#awaitsTurn = true;
+    afterTurn(() => {
+      this.#awaitsTurn = false;
+      if (this.#hasEnded) return;
+      this.#crew!.feed();
+      if (this.#unfinished === 0) this.#readOn();
+    });
   }
 
   /**
