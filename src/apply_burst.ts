@@ -191,12 +191,16 @@ export class ApplyBurst {
 
   // --- to be run ---
 
-  /** Leaves out calls that are settled. Returns whether one is left to take. */
-  advance(): boolean {
-    while (this.#taken < this.length && this.isSettled(this.#taken)) {
-      this.#moveOn();
-    }
+  /** Whether a call is left to take. */
+  get hasWaiting(): boolean {
     return this.#taken < this.length;
+  }
+
+  /** Leaves out the next calls, as far as settled. Returns how many. */
+  advance(): number {
+    const before = this.#taken;
+    while (this.hasWaiting && this.isSettled(this.#taken)) this.#moveOn();
+    return this.#taken - before;
   }
 
   /** The arguments of the next call. */

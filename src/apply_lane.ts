@@ -2,6 +2,7 @@ import { AdaptiveSizer } from "./chunking.ts";
 import type { ApplyBurst, CallRun } from "./apply_burst.ts";
 import type { Crew } from "./crew.ts";
 import type { Caller } from "./functions/caller.ts";
+import { Gathering } from "./gathering.ts";
 import { Queue } from "./queue.ts";
 import type { Chunk, TaskSource } from "./task_source.ts";
 import { giveNumbers } from "./wire/number_buffers.ts";
@@ -26,12 +27,14 @@ export class ApplyLane implements TaskSource {
   /** Bursts with calls that have not been settled, in any order. */
   readonly #unsettled: ApplyBurst[] = [];
   readonly #sizer = new AdaptiveSizer();
+  readonly #gathering: Gathering;
   readonly #isMoved = (element: unknown) => this.#moves && holdsMarked(element);
 
   constructor(nJobs: number, crew: Crew, moves: boolean) {
     this.#nJobs = nJobs;
     this.#moves = moves;
     this.crew = crew;
+    this.#gathering = new Gathering(nJobs, this.#sizer, () => crew.feed());
   }
 
   /** Adds calls. */
@@ -61,22 +64,26 @@ export class ApplyLane implements TaskSource {
     this.#queue.clear();
     this.#returned.clear();
     this.#waiting = 0;
+    this.#gathering.clear();
     this.crew.rest(this);
   }
 
   hasChunk(): boolean {
-    return this.#returned.length > 0 || this.#head() !== undefined;
+    if (this.#returned.length > 0) return true;
+    const burst = this.#head();
+    return burst !== undefined && !this.#holds(burst);
   }
 
   nextChunk(): Chunk | undefined {
     const returned = this.#returned.shift();
     if (returned) return returned;
     let burst = this.#head();
-    if (!burst) return undefined;
+    if (!burst || this.#holds(burst)) return undefined;
     // Quick tasks travel together while plenty wait for all workers.
     const share = Math.ceil(this.#waiting / (this.#nJobs * 4));
     const size = Math.min(
       this.#sizer.size,
+      this.#gathering.limit(this.#waiting),
       Math.max(this.#sizer.least, share),
     );
     // What is moved cannot be sent again: it must not share another's fate.
@@ -93,7 +100,9 @@ export class ApplyLane implements TaskSource {
       runs.push(burst.take(elements, room, this.#isMoved));
     }
     this.#waiting -= elements.length;
-    return this.#chunk(elements, runs, moves);
+    const chunk = this.#chunk(elements, runs, moves);
+    this.#gathering.noteSent(chunk);
+    return chunk;
   }
 
   putBack(chunk: Chunk): void {
@@ -138,6 +147,7 @@ export class ApplyLane implements TaskSource {
 
   endChunk(chunk: Chunk, cost: number): void {
     if (cost > 0) this.#sizer.ran(chunk.elements.length, cost);
+    this.#gathering.noteEnded(chunk, this.#waiting);
   }
 
   fail(error: unknown): void {
@@ -197,14 +207,20 @@ export class ApplyLane implements TaskSource {
     };
   }
 
+  #holds(burst: ApplyBurst): boolean {
+    return this.#gathering.holds(burst.handle, this.#waiting);
+  }
+
   /** The first burst with calls that wait. */
   #head(): ApplyBurst | undefined {
     let burst = this.#queue.peek();
-    while (burst && !burst.advance()) {
+    while (burst) {
+      this.#waiting -= burst.advance();
+      if (burst.hasWaiting) return burst;
       this.#queue.shift();
       burst = this.#queue.peek();
     }
-    return burst;
+    return undefined;
   }
 }
 

@@ -127,14 +127,16 @@ export class AdaptiveSizer implements ChunkSizer {
 
   /** So many tasks are quick together: a chunk need not be smaller. */
   get least(): number {
-    return Math.min(this.#least, this.#size);
+    return this.#least;
   }
 
   cut(): void {}
 
   ran(count: number, cost: number): void {
     const rate = count / Math.max(cost, 1e-3);
-    this.#least = Math.ceil(rate * AdaptiveSizer.#QUICK);
+    // What takes long for once, as when a thread has slept, says little.
+    const least = Math.max(rate * AdaptiveSizer.#QUICK, this.#least / 2);
+    this.#least = Math.ceil(least);
     const fitting = rate * AdaptiveSizer.#TARGET;
     if (fitting >= this.#size) {
       // Only a chunk as large as allowed tells that more would fit.

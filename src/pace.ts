@@ -1,6 +1,7 @@
 import { clock } from "./clock.ts";
 import { runtime } from "./runtime/detect.ts";
 import type { Chunk } from "./task_source.ts";
+import { MOST_TASKS } from "./wire/hot_line.ts";
 
 /** Tasks that must follow each other at once before anybody stays awake. */
 const MIN_STREAK = 4;
@@ -92,10 +93,10 @@ export class Pace {
   }
 
   #followsAtOnce({ elements, mode }: Chunk): boolean {
-    const isSingle = elements.length === 1 && mode.isolated &&
+    const isShort = elements.length <= MOST_TASKS && mode.isolated &&
       mode.concurrency === 1;
     const isLate = this.#isTimed && this.#now() - this.#idleSince > MAX_GAP;
-    if (!isSingle || isLate) {
+    if (!isShort || isLate) {
       this.#cool();
       return false;
     }

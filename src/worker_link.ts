@@ -117,8 +117,9 @@ export class WorkerLink {
     const { handle, elements, mode } = chunk;
     if (this.#isHot && this.#known.has(handle.id)) {
       offer(this.control, sequence);
-      const [element] = elements as readonly unknown[];
-      if (this.#hotLine!.sendTask(sequence, handle.id, mode, element)) return 0;
+      if (this.#hotLine!.sendChunk(sequence, handle.id, mode, elements)) {
+        return 0;
+      }
     }
     const start = performance.now();
     const { payload, transfer } = this.codec.packList(elements);
@@ -131,7 +132,7 @@ export class WorkerLink {
     return performance.now() - start;
   }
 
-  /** Sends chunks of one task, until told otherwise, the quick way if it can. */
+  /** Sends chunks, until told otherwise, the quick way if it can. */
   setHot(isHot: boolean): void {
     this.#isHot = isHot && this.#hotLine !== undefined;
     this.#hotLine?.setHot(isHot);
@@ -143,12 +144,11 @@ export class WorkerLink {
   }
 
   /**
-   * Looks for a moment for the end of a chunk of one task, and hands it on.
-   * Returns whether it came before this side fell asleep.
+   * Looks for a moment for the end of a chunk, and hands it on. Returns whether it came before this side fell asleep.
    */
   look(): boolean {
     const line = this.#hotLine!;
-    const message = line.receiveResult();
+    const message = line.receiveResults();
     if (message) this.#onMessage(message);
     return message !== undefined && !line.hasSlept;
   }

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { test } from "node:test";
 import { BRIEF_BYTES, BriefValues } from "../src/wire/brief.ts";
 import { createControl } from "../src/wire/control.ts";
-import { HotLine } from "../src/wire/hot_line.ts";
+import { HotLine, MOST_TASKS } from "../src/wire/hot_line.ts";
 
 const brief: Record<string, unknown> = {
   "numbers": [0, -0, 1.5, -1e300, NaN, Infinity, -Infinity, 2 ** 53],
@@ -80,37 +80,67 @@ const mode = {
 test("HotLine carries a task and its result", () => {
   const { owner, worker } = createLine();
   owner.setHot(true);
-  worker.expectTask();
-  assert(owner.sendTask(7, 3, mode, ["a", { b: 1 }]));
+  worker.expectChunk();
+  assert(owner.sendChunk(7, 3, mode, [["a", { b: 1 }]]));
   assert(owner.isExpecting);
-  assertEquals(worker.receiveTask(false), [3, 7, 3, mode, [["a", { b: 1 }]]]);
-  assert(worker.sendResult(7, 1.5, null));
+  assertEquals(worker.receiveChunk(false), [3, 7, 3, mode, [["a", { b: 1 }]]]);
+  assert(worker.sendResults(7, 1.5, [null]));
   const end = { elapsed: 1.5, longest: undefined };
-  assertEquals(owner.receiveResult(), [1, 7, 0, [null], [], end]);
+  assertEquals(owner.receiveResults(), [1, 7, 0, [null], [], end]);
   assertEquals(owner.isExpecting, false);
+});
+
+test("HotLine carries several tasks and their results", () => {
+  const { owner, worker } = createLine();
+  owner.setHot(true);
+  for (const length of [2, MOST_TASKS]) {
+    const list = Array.from({ length }, (_, i) => i);
+    worker.expectChunk();
+    assert(owner.sendChunk(7, 3, mode, list));
+    assertEquals(worker.receiveChunk(false), [3, 7, 3, mode, list]);
+    assert(worker.sendResults(7, 1.5, Float64Array.from(list)));
+    const end = { elapsed: 1.5, longest: undefined };
+    assertEquals(owner.receiveResults(), [1, 7, 0, list, [], end]);
+  }
+});
+
+test("HotLine sends all tasks of a chunk or none", () => {
+  const { owner, worker } = createLine();
+  owner.setHot(true);
+  const shared = {};
+  for (const list of [[1, new Date()], Array(200).fill(1), [shared, shared]]) {
+    worker.expectChunk();
+    assertEquals(owner.sendChunk(1, 1, mode, list), false);
+    assertEquals(worker.receiveChunk(true), undefined);
+    worker.expectChunk();
+    assert(owner.sendChunk(2, 1, mode, [1, 2]));
+    assertEquals(worker.receiveChunk(true)?.[4], [1, 2]);
+    assertEquals(worker.sendResults(2, 0, list), false);
+    assertEquals(owner.receiveResults(), undefined);
+  }
 });
 
 test("HotLine sends nothing to a side that does not look", () => {
   const { owner, worker } = createLine();
-  assertEquals(owner.sendTask(1, 1, mode, []), false);
+  assertEquals(owner.sendChunk(1, 1, mode, [[]]), false);
   assertEquals(owner.isExpecting, false);
-  worker.expectTask();
-  assertEquals(owner.sendTask(1, 1, mode, []), false, "not hot");
+  worker.expectChunk();
+  assertEquals(owner.sendChunk(1, 1, mode, [[]]), false, "not hot");
   owner.setHot(true);
-  worker.expectTask();
-  assertEquals(worker.receiveTask(false), undefined, "nothing was sent");
-  assertEquals(owner.sendTask(1, 1, mode, []), false, "it has left");
-  assertEquals(worker.receiveTask(false), undefined);
-  assertEquals(worker.sendResult(1, 1, 1), false);
+  worker.expectChunk();
+  assertEquals(worker.receiveChunk(false), undefined, "nothing was sent");
+  assertEquals(owner.sendChunk(1, 1, mode, [[]]), false, "it has left");
+  assertEquals(worker.receiveChunk(false), undefined);
+  assertEquals(worker.sendResults(1, 1, [1]), false);
 });
 
 test("HotLine sends nothing when a value is not brief", () => {
   const { owner, worker } = createLine();
   owner.setHot(true);
-  worker.expectTask();
-  assertEquals(owner.sendTask(1, 1, mode, [new Date()]), false);
-  assert(owner.sendTask(2, 1, mode, ["and then"]));
-  assertEquals(worker.receiveTask(true)?.[4], [["and then"]]);
+  worker.expectChunk();
+  assertEquals(owner.sendChunk(1, 1, mode, [[new Date()]]), false);
+  assert(owner.sendChunk(2, 1, mode, [["and then"]]));
+  assertEquals(worker.receiveChunk(true)?.[4], [["and then"]]);
 });
 
 /** Throws when somebody asks what is in it. */
@@ -126,8 +156,8 @@ test("HotLine does not go through values that nobody waits for", () => {
   const { owner, worker } = createLine();
   owner.setHot(true);
   for (const value of [untouchable({}), untouchable([1])]) {
-    assertEquals(worker.sendResult(1, 0, value), false);
-    assertEquals(owner.sendTask(1, 1, mode, value), false);
+    assertEquals(worker.sendResults(1, 0, [value]), false);
+    assertEquals(owner.sendChunk(1, 1, mode, [value]), false);
   }
 });
 
@@ -146,28 +176,28 @@ test("BriefValues does not go through what is too large, or no plain object", ()
 test("HotLine overtakes no message of the port", () => {
   const { owner, worker } = createLine();
   owner.setHot(true);
-  worker.expectTask();
+  worker.expectChunk();
   owner.post(() => {});
-  assertEquals(owner.sendTask(1, 1, mode, []), false, "it is on its way");
+  assertEquals(owner.sendChunk(1, 1, mode, [[]]), false, "it is on its way");
   // It does not keep the worker from its event loop, either.
-  assertEquals(worker.receiveTask(false), undefined);
-  worker.expectTask();
-  assertEquals(owner.sendTask(1, 1, mode, []), false, "it has not arrived");
-  assertEquals(worker.receiveTask(true), undefined);
+  assertEquals(worker.receiveChunk(false), undefined);
+  worker.expectChunk();
+  assertEquals(owner.sendChunk(1, 1, mode, [[]]), false, "it has not arrived");
+  assertEquals(worker.receiveChunk(true), undefined);
   worker.noteSeen();
-  worker.expectTask();
-  assert(owner.sendTask(1, 1, mode, []));
+  worker.expectChunk();
+  assert(owner.sendChunk(1, 1, mode, [[]]));
   // The same the other way round, in the middle of a call.
   worker.post(() => {});
-  assert(worker.receiveTask(false));
-  assertEquals(worker.sendResult(1, 1, 1), false);
-  assertEquals(owner.receiveResult(), undefined);
+  assert(worker.receiveChunk(false));
+  assertEquals(worker.sendResults(1, 1, [1]), false);
+  assertEquals(owner.receiveResults(), undefined);
 });
 
 test("HotLine does not count what could not be posted", () => {
   const { owner, worker } = createLine();
   owner.setHot(true);
-  worker.expectTask();
+  worker.expectChunk();
   let thrown: unknown;
   try {
     owner.post(() => {
@@ -177,30 +207,30 @@ test("HotLine does not count what could not be posted", () => {
     thrown = error;
   }
   assert(thrown instanceof RangeError);
-  assert(owner.sendTask(1, 1, mode, []));
+  assert(owner.sendChunk(1, 1, mode, [[]]));
 });
 
 test("HotLine writes nothing over what has not been taken out", () => {
   const { owner, worker } = createLine();
   owner.setHot(true);
   for (let i = 1; i < 100; i += 2) {
-    worker.expectTask();
-    assert(owner.sendTask(i, 1, mode, "the first"));
-    assertEquals(owner.sendTask(i + 1, 1, mode, "over it"), false);
-    assertEquals(worker.receiveTask(false)?.slice(1, 5), [
+    worker.expectChunk();
+    assert(owner.sendChunk(i, 1, mode, ["the first"]));
+    assertEquals(owner.sendChunk(i + 1, 1, mode, ["over it"]), false);
+    assertEquals(worker.receiveChunk(false)?.slice(1, 5), [
       i,
       1,
       mode,
       ["the first"],
     ]);
-    assertEquals(owner.sendTask(i + 1, 1, mode, "unasked"), false);
+    assertEquals(owner.sendChunk(i + 1, 1, mode, ["unasked"]), false);
     // What was tried last has closed the way back, until there is a task.
-    assertEquals(worker.sendResult(i, 0, 1), false);
-    worker.expectTask();
-    assert(owner.sendTask(i + 1, 1, mode, i));
-    assertEquals(worker.receiveTask(false)?.[4], [i]);
-    assert(worker.sendResult(i + 1, 0, "the result"));
-    assertEquals(worker.sendResult(i + 1, 0, "over it"), false);
-    assertEquals(owner.receiveResult()?.[3], ["the result"]);
+    assertEquals(worker.sendResults(i, 0, [1]), false);
+    worker.expectChunk();
+    assert(owner.sendChunk(i + 1, 1, mode, [i]));
+    assertEquals(worker.receiveChunk(false)?.[4], [i]);
+    assert(worker.sendResults(i + 1, 0, ["the result"]));
+    assertEquals(worker.sendResults(i + 1, 0, ["over it"]), false);
+    assertEquals(owner.receiveResults()?.[3], ["the result"]);
   }
 });

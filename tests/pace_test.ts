@@ -32,11 +32,11 @@ function callInTurn(pace: Pace, count: number, chunk = single): boolean[] {
 
 const four = [false, false, false, hot];
 
-test("Pace.isHot() wants several single tasks one after the other", () => {
+test("Pace.isHot() wants several short chunks one after the other", () => {
   assertEquals(callInTurn(createPace(), 4), four);
   for (
     const other of [
-      chunkOf([[1], [2]]),
+      chunkOf(new Array(65).fill(1)),
       chunkOf([[1]], false),
       chunkOf([[1]], true, 2),
     ]
@@ -45,6 +45,7 @@ test("Pace.isHot() wants several single tasks one after the other", () => {
     assertEquals(callInTurn(pace, 20, other), new Array(20).fill(false));
     assertEquals(callInTurn(pace, 4), four);
   }
+  assertEquals(callInTurn(createPace(), 4, chunkOf([[1], [2]])), four);
 });
 
 test("Pace.isHot() wants tasks that follow at once and are short", () => {

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { test } from "node:test";
 import {
   PoolTerminatedError,
+  sharedArray,
   TimeoutError,
   transfer,
   WorkerDiedError,
@@ -151,6 +152,108 @@ test(title("works from several places at once"), async () => {
   await using pool = new WorkerPool({ nJobs: 2 });
   await using other = new WorkerPool({ nJobs: 1 });
   await Promise.all([heat(pool), heat(pool), heat(other), heat(pool)]);
+});
+
+/** So many callers, each of whom calls when its last call has ended. */
+async function callers(
+  count: number,
+  calls: number,
+  call: (caller: number, i: number) => Promise<void>,
+): Promise<void> {
+  await Promise.all(Array.from({ length: count }, async (_, caller) => {
+    for (let i = 0; i < calls; i++) await call(caller, i);
+  }));
+}
+
+for (const count of [2, 3, 10, 100]) {
+  test(title(`gives each of ${count} callers its own results`), async () => {
+    await using pool = new WorkerPool({ nJobs: 2 });
+    const echo = (x: unknown) => x;
+    const half = (x: number, y: number) => {
+      if (x % 2) throw new RangeError(`odd ${x} ${y}`);
+      return x / 2;
+    };
+    await callers(count, 200, async (caller, i) => {
+      const number = caller * 1000 + i;
+      switch (i % 8) {
+        case 5: {
+          const call = () => pool.apply(half, [i, caller]);
+          return void await assertRejects(
+            call,
+            RangeError,
+            `odd ${i} ${caller}`,
+          );
+        }
+        case 6:
+          return assertEquals(await pool.apply(half, [i, caller]), i / 2);
+        case 7: {
+          const value = { number, text: "a".repeat(i), list: [caller] };
+          return assertEquals(await pool.apply(echo, [value]), value);
+        }
+        default:
+          return assertEquals(
+            await pool.apply(increment, [number]),
+            number + 1,
+          );
+      }
+    });
+  });
+}
+
+test(title("lets other callers go on while a call takes long"), async () => {
+  await using pool = new WorkerPool({ nJobs: 2 });
+  const gate = sharedArray(Int32Array, 1);
+  // Most are quick; one blocks its worker until another opens the gate.
+  const task = (gate: Int32Array, action: string) => {
+    if (action === "wait") Atomics.wait(gate, 0, 0, 20_000);
+    if (action === "open") {
+      Atomics.store(gate, 0, 1);
+      Atomics.notify(gate, 0);
+    }
+    return Atomics.load(gate, 0);
+  };
+  for (let round = 0; round < 3; round++) {
+    gate[0] = 0;
+    await callers(3, 300, async () => {
+      assertEquals(await pool.apply(task, [gate, ""]), 0);
+    });
+    const results = [
+      pool.apply(task, [gate, "wait"]),
+      pool.apply(task, [gate, ""]),
+      pool.apply(task, [gate, ""]),
+    ];
+    assertEquals(await results[1], 0);
+    assertEquals(await results[2], 0);
+    assertEquals(await pool.apply(task, [gate, "open"]), 1);
+    assertEquals(await results[0], 1);
+  }
+});
+
+test(title("loses no other caller's call when a worker ends"), async () => {
+  await using pool = new WorkerPool({ nJobs: 2 });
+  const task = (x: number) => {
+    if (x === 13) globalThis.process.exit(3);
+    return x + 1;
+  };
+  let deaths = 0;
+  await callers(10, 100, async (caller, i) => {
+    if (caller === 5 && i % 40 === 39) {
+      await assertRejects(() => pool.apply(task, [13]), WorkerDiedError);
+      deaths++;
+    } else assertEquals(await pool.apply(task, [100 + i]), 101 + i);
+  });
+  assertEquals(deaths, 2);
+});
+
+test(title("leaves timers their turn with several callers"), async () => {
+  await using pool = new WorkerPool({ nJobs: 2 });
+  let ticks = 0;
+  const timer = setInterval(() => ticks++, 1);
+  await callers(10, 1e5, async (_, i) => {
+    if (ticks < 5) assertEquals(await pool.apply(increment, [i]), i + 1);
+  });
+  clearInterval(timer);
+  assert(ticks >= 5, `${ticks}`);
 });
 
 test("WorkerPool.apply() works in turn inside of a worker", async () => {

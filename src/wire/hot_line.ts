@@ -44,9 +44,12 @@ const NO_FAILURES: Failure[] = [];
 type ChunkMessage = Extract<ToWorker, [typeof CHUNK, ...unknown[]]>;
 type ResultsMessage = Extract<FromWorker, [typeof RESULTS, ...unknown[]]>;
 
+/** Tasks in a chunk that may go the quick way, at most. */
+export const MOST_TASKS = 64;
+
 /**
- * The quick way to a worker and back, for single tasks that follow each other
- * at once: each side stays awake for a moment to look for what comes next. It
+ * The quick way to a worker and back, for chunks of few tasks that follow each
+ * other at once: each side stays awake for a moment to look for what comes next. It
  * carries brief values only, and stands beside the port: what it does not take
  * must be posted.
  */
@@ -75,41 +78,41 @@ export class HotLine {
 
   // --- owner ---
 
-  /** Says whether the worker shall look for the next task. */
+  /** Says whether the worker shall look for the next chunk. */
   setHot(isHot: boolean): void {
     this.#outgoing.promise(isHot);
   }
 
-  /** Whether the worker has been sent a task whose end is to be looked for. */
+  /** Whether the worker has been sent a chunk whose end is to be looked for. */
   get isExpecting(): boolean {
     return this.#incoming.isOpen;
   }
 
-  /** Sends a chunk of one task. False if it must be posted. */
-  sendTask(
+  /** Sends a chunk. False if it must be posted. */
+  sendChunk(
     sequence: number,
     functionId: number,
     { taskTimeout, timesItself }: ChunkMode,
-    element: unknown,
+    elements: ArrayLike<unknown>,
   ): boolean {
     // The worker may answer before `send()` returns.
     this.#incoming.open();
-    const values = this.#outgoing.begin(isObject(element));
+    const values = this.#outgoing.begin(holdsObject(elements));
     const isSent = values !== undefined && values.write(sequence) &&
       values.write(functionId) && values.write(taskTimeout) &&
-      values.write(timesItself) && values.write(element) &&
+      values.write(timesItself) && writeList(values, elements) &&
       this.#outgoing.send();
     if (!isSent) this.#incoming.receive(0, 0);
     return isSent;
   }
 
-  /** Looks for the end of a chunk of one task, if one is expected. */
-  receiveResult(): ResultsMessage | undefined {
+  /** Looks for the end of a chunk, if one is expected. */
+  receiveResults(): ResultsMessage | undefined {
     const values = this.#receive(AWAKE, ASLEEP);
     if (!values) return undefined;
     const sequence = values.read() as number;
     const end = { elapsed: values.read() as number, longest: undefined };
-    return [RESULTS, sequence, 0, [values.read()], NO_FAILURES, end];
+    return [RESULTS, sequence, 0, readList(values), NO_FAILURES, end];
   }
 
   /** Whether this side fell asleep as it looked the last time. */
@@ -119,16 +122,16 @@ export class HotLine {
 
   // --- worker ---
 
-  /** Will look for the next task, if the owner says that it follows. */
-  expectTask(): void {
+  /** Will look for the next chunk, if the owner says that it follows. */
+  expectChunk(): void {
     if (this.#incoming.isPromised) this.#incoming.open();
   }
 
   /**
-   * Looks for a chunk of one task, if one is expected; only whether there is
-   * one, if it `isUrgent` to come back.
+   * Looks for a chunk, if one is expected; only whether there is one, if it
+   * `isUrgent` to come back.
    */
-  receiveTask(isUrgent: boolean): ChunkMessage | undefined {
+  receiveChunk(isUrgent: boolean): ChunkMessage | undefined {
     const values = isUrgent
       ? this.#receive(0, 0)
       : this.#receive(AWAKE, ASLEEP);
@@ -141,14 +144,19 @@ export class HotLine {
       taskTimeout: values.read() as number | undefined,
       timesItself: values.read() as boolean,
     };
-    return [CHUNK, sequence, functionId, mode, [values.read()]];
+    return [CHUNK, sequence, functionId, mode, readList(values)];
   }
 
-  /** Tells that a chunk of one task has ended well. */
-  sendResult(sequence: number, elapsed: number, result: unknown): boolean {
-    const values = this.#outgoing.begin(isObject(result));
+  /** Tells that all tasks of a chunk have ended well. */
+  sendResults(
+    sequence: number,
+    elapsed: number,
+    results: ArrayLike<unknown>,
+  ): boolean {
+    const values = this.#outgoing.begin(holdsObject(results));
     return values !== undefined && values.write(sequence) &&
-      values.write(elapsed) && values.write(result) && this.#outgoing.send();
+      values.write(elapsed) && writeList(values, results) &&
+      this.#outgoing.send();
   }
 
   /** What comes answers what this side has sent last. */
@@ -159,7 +167,26 @@ export class HotLine {
   }
 }
 
-/** Whether it may have to be gone through, however large it is. */
-function isObject(value: unknown): boolean {
-  return typeof value === "object" && value !== null;
+/** Whether one may have to be gone through, however large it is. */
+function holdsObject(list: ArrayLike<unknown>): boolean {
+  for (let i = 0; i < list.length; i++) {
+    const value = list[i];
+    if (typeof value === "object" && value !== null) return true;
+  }
+  return false;
+}
+
+function writeList(values: BriefValues, list: ArrayLike<unknown>): boolean {
+  if (!values.write(list.length)) return false;
+  for (let i = 0; i < list.length; i++) {
+    if (!values.write(list[i])) return false;
+  }
+  return true;
+}
+
+function readList(values: BriefValues): unknown[] {
+  const length = values.read() as number;
+  const list = [values.read()];
+  while (list.length < length) list.push(values.read());
+  return list;
 }

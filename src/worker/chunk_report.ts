@@ -13,7 +13,7 @@ import {
   type FromWorker,
   RESULTS,
 } from "../wire/messages.ts";
-import type { HotLine } from "../wire/hot_line.ts";
+import { type HotLine, MOST_TASKS } from "../wire/hot_line.ts";
 import type { UntoldResults } from "../wire/untold.ts";
 import { explainCloneFailure } from "../wire/values.ts";
 import { ResultList } from "./result_list.ts";
@@ -177,10 +177,11 @@ export class ChunkReport {
   ): void {
     const { sequence, codec, post, hotLine, startedAt } = this.#setup;
     const elapsed = elapsedSince(startedAt);
-    if (final) hotLine?.expectTask();
+    if (final) hotLine?.expectChunk();
     if (
-      final && first === 0 && results.length === 1 && failures.length === 0 &&
-      !this.#setup.meter && hotLine?.sendResult(sequence, elapsed, results[0])
+      final && first === 0 && results.length > 0 &&
+      results.length <= MOST_TASKS && failures.length === 0 &&
+      !this.#setup.meter && hotLine?.sendResults(sequence, elapsed, results)
     ) return;
     const { payload, transfer } = codec.packList(results, true);
     const end = final ? { elapsed, longest: this.#takeLongest() } : undefined;

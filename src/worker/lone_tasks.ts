@@ -56,8 +56,10 @@ export class LoneTasks<Chunk> {
       );
     }
     endTasks(control, sequence);
-    hotLine?.expectTask();
-    if (hotLine?.sendResult(sequence, elapsedSince(startedAt), result)) return;
+    hotLine?.expectChunk();
+    if (hotLine?.sendResults(sequence, elapsedSince(startedAt), [result])) {
+      return;
+    }
     end(report(), result);
   }
 }

@@ -205,7 +205,7 @@ export class Runner {
 
   /** Looks for the next chunk. Returns whether it has come. */
   #look(isTurnDue: boolean): boolean {
-    const message = this.#host.hotLine?.receiveTask(isTurnDue);
+    const message = this.#host.hotLine?.receiveChunk(isTurnDue);
     if (message) this.receive(message, true);
     return message !== undefined;
   }
