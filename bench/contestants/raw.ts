@@ -58,6 +58,23 @@ export class RawWorkers {
     });
   }
 
+  /** Makes what sends a number to one worker after the other. */
+  queue(): (x: number) => Promise<number> {
+    const queues = this.#workers.map((worker) => {
+      const resolves: ((answer: number) => void)[] = [];
+      // A worker answers in the order of its messages.
+      worker.onAnswer = (answer) => resolves.shift()!(answer as number);
+      return resolves;
+    });
+    let next = 0;
+    return (x) =>
+      new Promise((resolve) => {
+        const index = next++ % queues.length;
+        queues[index]!.push(resolve);
+        this.#workers[index]!.post(x);
+      });
+  }
+
   /** Sends each number in a message of its own, all at once. */
   increments(count: number): Promise<number[]> {
     const results = new Array<number>(count);

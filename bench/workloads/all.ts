@@ -2,6 +2,7 @@ import type { Workload } from "../core/workload.ts";
 import { bigArgument } from "./big_argument.ts";
 import { bigShared } from "./big_shared.ts";
 import { callsAtOnce } from "./calls_at_once.ts";
+import { callsByCallers } from "./calls_by_callers.ts";
 import { callsFirst, callsInStream, callsInTurn } from "./calls_in_turn.ts";
 import { convolution } from "./convolution.ts";
 import { cpuEven } from "./cpu_even.ts";
@@ -23,6 +24,7 @@ export const workloads: Record<string, Workload> = {
   "calls-in-turn": callsInTurn,
   "calls-first": callsFirst,
   "calls-in-stream": callsInStream,
+  "calls-by-callers": callsByCallers,
   "cpu-even": cpuEven,
   "cpu-skewed": cpuSkewed,
   "big-argument": bigArgument,
