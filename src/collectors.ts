@@ -1,7 +1,7 @@
 import { type Resolvers, withResolvers } from "./promises.ts";
 import { Queue } from "./queue.ts";
 import { runtime } from "./runtime/detect.ts";
-import { afterTurn, isTurnDue } from "./turns.ts";
+import { passAfterTurn, TurnWatch } from "./turns.ts";
 import { giveNumbers } from "./wire/number_buffers.ts";
 
 /** Where the results of a call go. */
@@ -133,9 +133,6 @@ function writeNumbers(
   giveNumbers(part);
 }
 
-/** Of so many results at hand, one has the clock read. */
-const RESULTS_A_LOOK = 16;
-
 /** What an iterator needs of the call whose results it gives. */
 export interface IteratedCall {
   /** A result has been taken. */
@@ -152,7 +149,7 @@ export class IteratorCollector implements Collector {
   /** Results whose turn it is; of the first part `#position` were taken. */
   readonly #parts = new Queue<Part>();
   #position = 0;
-  #taken = 0;
+  readonly #turns = new TurnWatch();
   #waiting: Resolvers<IteratorResult<unknown, undefined>>[] = [];
   #end: { error?: unknown; failed: boolean } | undefined;
   #hasBegun = false;
@@ -212,10 +209,10 @@ export class IteratorCollector implements Collector {
       if (!this.#end) this.#begin();
     }
     if (this.#parts.length > 0) {
-      const result = { done: false as const, value: this.#take() };
-      return ++this.#taken % RESULTS_A_LOOK === 0 && isTurnDue()
-        ? new Promise((resolve) => afterTurn(() => resolve(result)))
-        : Promise.resolve(result);
+      if (this.#turns.isDue()) {
+        return passAfterTurn({ done: false, value: this.#take() });
+      }
+      return Promise.resolve({ done: false, value: this.#take() });
     }
     if (this.#end) return this.#last();
     const resolvers = withResolvers<IteratorResult<unknown, undefined>>();

@@ -4,11 +4,14 @@ import type { Chunk } from "./task_source.ts";
 import { MOST_TASKS } from "./wire/hot_line.ts";
 
 /**
- * What is quick takes at most a tenth of a ms divided by this, for each worker
- * but one; up to so many in all.
+ * A call is quick if so many take a tenth of a ms together, for each worker but
+ * one. With two workers that is 33 us a call, about what a message takes; more
+ * workers would share the calls.
  */
-const LEAST_PER_WORKER = 3;
-const MOST_LEAST = 12;
+const CALLS_PER_WORKER = 3;
+
+/** Not more: 8 us are what messages of a call take the pool's own thread. */
+const MOST_CALLS = 12;
 
 /** Calls that wait together, at most. */
 const MOST_WAITING = 2 * MOST_TASKS;
@@ -32,7 +35,7 @@ const hop = () => {};
  */
 export class Gathering {
   readonly #sizer: AdaptiveSizer;
-  /** So many must be quick together, for each to be quick. */
+  /** So many must take a tenth of a ms together. */
   readonly #least: number;
   readonly #feed: () => void;
   /** The chunk that was handed out last, until it ends. */
@@ -53,7 +56,7 @@ export class Gathering {
     this.#sizer = sizer;
     this.#feed = feed;
     const others = Math.max(1, nJobs - 1);
-    this.#least = Math.min(others * LEAST_PER_WORKER, MOST_LEAST);
+    this.#least = Math.min(others * CALLS_PER_WORKER, MOST_CALLS);
   }
 
   /** Whether the next call, of the function, and all that wait shall do so. */

@@ -171,7 +171,8 @@ export class MapCall implements TaskSource, IteratedCall {
       this.#request.sizer.ran(length, cost);
     }
     this.#checkEnd();
-    if (!this.#hasEnded && !this.#awaitsTurn && isTurnDue()) this.#awaitTurn();
+    // Who takes results one by one sees to it by himself.
+    if (!this.#request.countsUntaken && isTurnDue()) this.#awaitTurn();
     if (this.#unfinished === 0) this.#readOn();
   }
 
@@ -277,6 +278,7 @@ export class MapCall implements TaskSource, IteratedCall {
 
   /** Without new chunks, no results keep the thread from its event loop. */
   #awaitTurn(): void {
+    if (this.#hasEnded || this.#awaitsTurn) return;
     this.#awaitsTurn = true;
     afterTurn(() => {
       this.#awaitsTurn = false;

@@ -3,13 +3,13 @@ import { runtime } from "./runtime/detect.ts";
 import type { Chunk } from "./task_source.ts";
 import { MOST_TASKS } from "./wire/hot_line.ts";
 
-/** Tasks that must follow each other at once before anybody stays awake. */
+/** Chunks that must follow each other at once before anybody stays awake. */
 const MIN_STREAK = 4;
 
 /** Within so many ms after the last has returned, a call follows at once. */
 const MAX_GAP = 0.05;
 
-/** Tasks that take longer, in ms, are not worth staying awake for. */
+/** Chunks that take longer, in ms, are not worth staying awake for. */
 const MAX_TASK = 0.05;
 
 /** Looks in vain, one after the other, that show that they do not pay. */
@@ -37,7 +37,7 @@ let busyWorkers = 0;
 
 let cpuCount: number | undefined;
 
-/** Tells whether short single tasks of a worker follow each other at once. */
+/** Tells whether short chunks of a worker follow each other at once. */
 export class Pace {
   #streak = 0;
   #vainLooks = 0;

@@ -3,6 +3,12 @@ import { clock } from "./clock.ts";
 /** How long the thread may keep timers and messages waiting, in ms. */
 const LONGEST_WAIT = 8;
 
+/** Steps between two looks at the clock, at most. */
+const MOST_STEPS = 64;
+
+/** Steps that take less together need no look in between, in ms. */
+const QUICK = 0.1;
+
 // Whoever replaces the timers to test his own code shall not stop ours.
 const { setTimeout } = globalThis;
 
@@ -16,13 +22,35 @@ let callbacks: (() => void)[] = [];
  * some runtimes hand on a thousand messages of one worker before those of
  * another, as long as they keep coming.
  */
-export function isTurnDue(): boolean {
-  const now = clock.now();
+export function isTurnDue(now = clock.now()): boolean {
   if (waitingSince === undefined) {
     waitingSince = now;
     setTimeout(endTurn, 0);
   }
   return now - waitingSince > LONGEST_WAIT;
+}
+
+/** Looks whether a turn is due for one of many steps, where these are quick. */
+export class TurnWatch {
+  #steps = 1;
+  #stepsLeft = 1;
+  #lastLook = 0;
+
+  /** To be asked at each step. */
+  isDue(): boolean {
+    if (--this.#stepsLeft > 0) return false;
+    const now = clock.now();
+    const isQuick = now - this.#lastLook < QUICK;
+    this.#steps = isQuick ? Math.min(this.#steps * 2, MOST_STEPS) : 1;
+    this.#stepsLeft = this.#steps;
+    this.#lastLook = now;
+    return isTurnDue(now);
+  }
+}
+
+/** Resolves to the value when timers and messages have had their turn. */
+export function passAfterTurn<T>(value: T): Promise<T> {
+  return new Promise((resolve) => afterTurn(() => resolve(value)));
 }
 
 /** Calls back when timers and messages have had the turn that is due. */

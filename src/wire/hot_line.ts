@@ -49,7 +49,7 @@ export const MOST_TASKS = 64;
 
 /**
  * The quick way to a worker and back, for chunks of few tasks that follow each
- * other at once: each side stays awake for a moment to look for what comes next. It
+ * other at once: each side stays awake for a moment to look for the next. It
  * carries brief values only, and stands beside the port: what it does not take
  * must be posted.
  */
