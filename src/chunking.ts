@@ -4,8 +4,11 @@ import { checkChunking } from "./option_checks.ts";
 /** The default number of chunks for each worker (from MPIRE). */
 const SPLITS_PER_JOB = 64;
 
-/** Tasks in a chunk that has grown, at most. */
-const LARGEST_GROWN = 1 << 15;
+/**
+ * Tasks in a chunk of a size of our own choice, at most. Larger ones leave the
+ * CPU's caches: of 10,000,000 numbers each takes 10 to 35 % longer.
+ */
+const LARGEST = 1 << 15;
 
 /** Decides how many tasks the next chunk gets. */
 export interface ChunkSizer {
@@ -79,7 +82,7 @@ export class JoiningSizer implements ChunkSizer {
 
   get size(): number {
     if (this.#count === 1) return this.#single.size;
-    const joined = Math.min(this.#count * this.#chunkSize, LARGEST_GROWN);
+    const joined = Math.min(this.#count * this.#chunkSize, LARGEST);
     // The last ones are for all workers, but not for a message each.
     const share = Math.max(this.#left / this.#nJobs, joined / 2);
     return Math.max(this.#single.size, Math.ceil(Math.min(joined, share)));
@@ -144,7 +147,7 @@ export class AdaptiveSizer implements ChunkSizer {
       this.#size = Math.min(
         Math.ceil(fitting),
         this.#size * 2,
-        LARGEST_GROWN,
+        LARGEST,
       );
     } else if (cost > 2 * AdaptiveSizer.#TARGET) {
       this.#size = Math.max(1, Math.floor(fitting));
@@ -172,7 +175,7 @@ export function createSizer(
   if (chunkSize !== undefined) return new FixedSizer(chunkSize);
   if (length === undefined) return new AdaptiveSizer();
   if (nSplits !== undefined) return new FixedSizer(length / nSplits);
-  const size = length / (nJobs * SPLITS_PER_JOB);
+  const size = Math.min(length / (nJobs * SPLITS_PER_JOB), LARGEST);
   return mayJoin ? new JoiningSizer(size, length, nJobs) : new FixedSizer(size);
 }
 

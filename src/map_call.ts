@@ -17,6 +17,12 @@ import { afterTurn, isTurnDue } from "./turns.ts";
 import type { ChunkMode } from "./wire/messages.ts";
 import { holdsMarked } from "./wire/transfer.ts";
 
+/**
+ * How long results may keep timers and messages waiting, in ms. Workers run out
+ * of chunks for the turn that these get then: that takes 1 to 3 ms.
+ */
+const LONGEST_WAIT = 50;
+
 /** What a call of the map family was asked to do. */
 export interface MapRequest {
   crews: Crews;
@@ -172,7 +178,9 @@ export class MapCall implements TaskSource, IteratedCall {
     }
     this.#checkEnd();
     // Who takes results one by one sees to it by himself.
-    if (!this.#request.countsUntaken && isTurnDue()) this.#awaitTurn();
+    if (!this.#request.countsUntaken && isTurnDue(LONGEST_WAIT)) {
+      this.#awaitTurn();
+    }
     if (this.#unfinished === 0) this.#readOn();
   }
 

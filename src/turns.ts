@@ -1,6 +1,6 @@
 import { clock } from "./clock.ts";
 
-/** How long the thread may keep timers and messages waiting, in ms. */
+/** How long who takes results may keep timers and messages waiting, in ms. */
 const LONGEST_WAIT = 8;
 
 /** Steps between two looks at the clock, at most. */
@@ -17,17 +17,17 @@ let waitingSince: number | undefined;
 let callbacks: (() => void)[] = [];
 
 /**
- * Whether timers and messages have waited for long. Results may keep the
+ * Whether timers and messages have waited for more than so many ms. Results may keep the
  * thread from its event loop: promises that have settled go on at once, and
  * some runtimes hand on a thousand messages of one worker before those of
  * another, as long as they keep coming.
  */
-export function isTurnDue(now = clock.now()): boolean {
+export function isTurnDue(longest: number, now = clock.now()): boolean {
   if (waitingSince === undefined) {
     waitingSince = now;
     setTimeout(endTurn, 0);
   }
-  return now - waitingSince > LONGEST_WAIT;
+  return now - waitingSince > longest;
 }
 
 /** Looks whether a turn is due for one of many steps, where these are quick. */
@@ -44,7 +44,7 @@ export class TurnWatch {
     this.#steps = isQuick ? Math.min(this.#steps * 2, MOST_STEPS) : 1;
     this.#stepsLeft = this.#steps;
     this.#lastLook = now;
-    return isTurnDue(now);
+    return isTurnDue(LONGEST_WAIT, now);
   }
 }
 

@@ -6,7 +6,7 @@ import {
   makeSingleArguments,
   sharedArray,
 } from "../mod.ts";
-import { AdaptiveSizer, JoiningSizer } from "../src/chunking.ts";
+import { AdaptiveSizer, createSizer, JoiningSizer } from "../src/chunking.ts";
 import { WorkerPool } from "./support/pool.ts";
 import { open, pause, until } from "./support/waiting.ts";
 
@@ -314,6 +314,16 @@ test("chunks of calls are not smaller than what is quick together", () => {
   }
   sizer.ran(10, 0.01);
   assertEquals(sizer.least, 100);
+});
+
+test("chunks are not larger than caches unless that is asked for", () => {
+  const size = (options: object, length: number) =>
+    createSizer(options, length, 2).size;
+  assertEquals(size({}, 1_280_000), 10_000);
+  assertEquals(size({}, 128 * 32_768), 32_768);
+  assertEquals(size({}, 10_000_000), 32_768);
+  assertEquals(size({ nSplits: 10 }, 10_000_000), 1_000_000);
+  assertEquals(size({ chunkSize: 50_000 }, 10_000_000), 50_000);
 });
 
 test("chunks of a known size are sent several at once while they are short", () => {
