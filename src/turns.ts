@@ -17,12 +17,12 @@ let waitingSince: number | undefined;
 let callbacks: (() => void)[] = [];
 
 /**
- * Whether timers and messages have waited for more than so many ms. Results may keep the
- * thread from its event loop: promises that have settled go on at once, and
- * some runtimes hand on a thousand messages of one worker before those of
- * another, as long as they keep coming.
+ * Whether timers and messages have waited for more than so many ms. Results may
+ * keep the thread from its event loop: promises that have settled go on at
+ * once, and some runtimes hand on a thousand messages of one worker before
+ * those of another, as long as they keep coming.
  */
-export function isTurnDue(longest: number, now = clock.now()): boolean {
+export function isTurnDue(longest: number, now: number = clock.now()): boolean {
   if (waitingSince === undefined) {
     waitingSince = now;
     setTimeout(endTurn, 0);
