@@ -44,8 +44,8 @@ export class Gathering {
   #awaited: Chunk | undefined;
   /** The one for which they have waited long enough. */
   #late: Chunk | undefined;
-  /** The function of the chunk that ended last. */
-  #lastRun: FunctionHandle | undefined;
+  /** The ID of the function of the chunk that ended last. */
+  #lastRun: number | undefined;
   /** Whether those who got results in this tick may be about to call. */
   #isPausing = false;
   /** Keeps the program alive, as calls wait for it. */
@@ -61,7 +61,7 @@ export class Gathering {
 
   /** Whether the next call, of the function, and all that wait shall do so. */
   holds(handle: FunctionHandle, waiting: number): boolean {
-    if (handle !== this.#lastRun || !this.#areQuick(waiting)) return false;
+    if (handle.id !== this.#lastRun || !this.#areQuick(waiting)) return false;
     if (this.#isPausing) return true;
     const last = this.#last;
     if (!last || last === this.#late || last.handle !== handle) return false;
@@ -81,7 +81,7 @@ export class Gathering {
 
   /** A chunk has ended, and its calls have been settled. */
   noteEnded(chunk: Chunk, waiting: number): void {
-    this.#lastRun = chunk.handle;
+    this.#lastRun = chunk.handle.id;
     if (chunk === this.#last) this.#last = this.#late = undefined;
     if (this.#isPausing || !this.#areQuick(waiting)) return;
     if (waiting + chunk.elements.length <= PAIR) return;
@@ -90,9 +90,9 @@ export class Gathering {
     nextMicrotask.then(hop).then(hop).then(this.#endPause);
   }
 
-  /** No call waits or runs any more. */
+  /** No call waits or runs any more: no chunk must be kept, nor its callers. */
   clear(): void {
-    this.#last = this.#late = undefined;
+    this.#last = this.#awaited = this.#late = undefined;
     if (this.#timer === undefined) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;
