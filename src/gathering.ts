@@ -22,7 +22,6 @@ const PATIENCE = 2;
 /** Two callers: while the call of one runs, the other makes the next. */
 const PAIR = 2;
 
-const nextMicrotask = Promise.resolve();
 const hop = () => {};
 
 /**
@@ -87,7 +86,7 @@ export class Gathering {
     if (waiting + chunk.elements.length <= PAIR) return;
     this.#isPausing = true;
     // It takes a result so long to get through a promise made by `then()`.
-    nextMicrotask.then(hop).then(hop).then(this.#endPause);
+    Promise.resolve().then(hop).then(hop).then(this.#endPause);
   }
 
   /** No call waits or runs any more: no chunk must be kept, nor its callers. */

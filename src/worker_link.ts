@@ -144,7 +144,8 @@ export class WorkerLink {
   }
 
   /**
-   * Looks for a moment for the end of a chunk, and hands it on. Returns whether it came before this side fell asleep.
+   * Looks for a moment for the end of a chunk, and hands it on. Returns whether
+   * it came before this side fell asleep.
    */
   look(): boolean {
     const line = this.#hotLine!;

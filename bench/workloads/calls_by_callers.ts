@@ -1,7 +1,6 @@
 // Single calls of several callers, as those of a server: each makes its next
 // call when its last has returned.
-import { WorkerPool } from "../../mod.ts";
-import { peerRows } from "../contestants/peers.ts";
+import { incrementRows } from "../contestants/increments.ts";
 import { RawWorkers } from "../contestants/raw.ts";
 import {
   expectSame,
@@ -46,18 +45,7 @@ function rows(quick: boolean): Record<string, Row> {
       const workers = await RawWorkers.start(2);
       return await byCallers(workers.queue(), () => workers.stop());
     },
-    "polypool": async () => {
-      const pool = new WorkerPool({ nJobs: 2 });
-      const task = (x: number) => x + 1;
-      return await byCallers(
-        (x) => pool.apply(task, [x]),
-        () => pool.terminate(),
-      );
-    },
-    ...peerRows((open) => {
-      const pool = open(2);
-      return byCallers((x) => pool.call("increment", x), () => pool.close());
-    }),
+    ...incrementRows(byCallers),
   };
 }
 

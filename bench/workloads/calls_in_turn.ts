@@ -1,7 +1,6 @@
 // Single calls, each made when the one before has returned: latency.
-import { WorkerPool } from "../../mod.ts";
 import { Doorbell } from "../contestants/doorbell.ts";
-import { peerRows } from "../contestants/peers.ts";
+import { incrementRows } from "../contestants/increments.ts";
 import { RawWorkers } from "../contestants/raw.ts";
 import {
   expectSame,
@@ -70,15 +69,7 @@ function turnRows(calls: number): Record<string, Row> {
       const doorbell = await Doorbell.start(true);
       return await inTurn((x) => doorbell.call(x), () => doorbell.stop());
     },
-    "polypool": async () => {
-      const pool = new WorkerPool({ nJobs: 2 });
-      const task = (x: number) => x + 1;
-      return await inTurn((x) => pool.apply(task, [x]), () => pool.terminate());
-    },
-    ...peerRows((open) => {
-      const pool = open(2);
-      return inTurn((x) => pool.call("increment", x), () => pool.close());
-    }),
+    ...incrementRows(inTurn),
   };
 }
 
