@@ -79,6 +79,26 @@ test("packList() sends records in columns", () => {
   }
 });
 
+test("packColumns() keeps integers as such, and all other numbers", () => {
+  const most = 2 ** 31 - 1;
+  const lists: Record<string, (i: number) => number> = {
+    Int32Array: (i) => i % 2 ? most - i : i - most - 1,
+    Float64Array: (i) => i === 30 ? -0 : i,
+    "Float64Array, large": (i) => i === 30 ? most + 1 : i,
+    "Float64Array, fraction": (i) => i === 30 ? 0.5 : i,
+    "Float64Array, NaN": (i) => i === 30 ? NaN : i,
+    "Float64Array, from the first": (i) => i === 0 ? -0 : i,
+    Array: (i) => i === 30 ? 5n as unknown as number : i,
+  };
+  for (const [name, value] of Object.entries(lists)) {
+    const list = rows((i) => ({ x: value(i) }));
+    const packed = packColumns(list)!;
+    const type = packed.columns[0]!.constructor.name;
+    assertEquals(type, name.replace(/,.*/, ""), name);
+    assertSameRows(unpackColumns(structuredClone(packed)), list);
+  }
+});
+
 test("packList() sends no other objects in columns", () => {
   class Point {
     x = 1;
@@ -144,6 +164,7 @@ test("packColumns() and unpackColumns() carry any records", () => {
   );
   const column = fc.oneof(
     fc.constant(fc.double()),
+    fc.constant(fc.integer()),
     fc.constant(fc.string({ unit: "binary", maxLength: 16 })),
     fc.constant(value),
   );
@@ -166,6 +187,21 @@ test("packColumns() and unpackColumns() carry any records", () => {
       structuredClone(list),
     );
   }));
+});
+
+test("columns need no code from strings", () => {
+  const list = rows((i) => ({ uncompiled: i, text: `${i}`, any: i % 2 === 0 }));
+  const { Function } = globalThis;
+  globalThis.Function = class {
+    constructor() {
+      throw new EvalError("Code generation from strings disallowed");
+    }
+  } as unknown as FunctionConstructor;
+  try {
+    assertSameRows(unpackColumns(packColumns(list)!), list);
+  } finally {
+    globalThis.Function = Function;
+  }
 });
 
 for (const startMethod of startMethods) {

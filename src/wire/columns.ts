@@ -11,8 +11,8 @@ export interface Columns {
   columns: readonly Column[];
 }
 
-/** Primitive values: numbers in a buffer, short strings as one. */
-type Column = Float64Array | Joined | readonly unknown[];
+/** Primitive values: integers and numbers in a buffer, short strings as one. */
+type Column = Int32Array | Float64Array | Joined | readonly unknown[];
 
 interface Joined {
   text: string;
@@ -24,12 +24,6 @@ const MIN_RECORDS = 16;
 
 /** Records with more properties are not worth it either. */
 const MAX_KEYS = 64;
-
-/**
- * Strings are joined up to this length. Engines may keep all of a text in
- * memory for the sake of one string in it; shorter ones they copy.
- */
-const MAX_JOINED = 12;
 
 type Row = Record<string, unknown>;
 
@@ -87,59 +81,98 @@ function haveKeys(
 }
 
 function columnOf(rows: ArrayLike<Row>, key: string): Column | undefined {
-  switch (typeof rows[0]![key]) {
-    case "number":
-      return numbersOf(rows, key) ?? primitivesOf(rows, key);
-    case "string":
-      return stringsOf(rows, key) ?? primitivesOf(rows, key);
-    default:
-      return primitivesOf(rows, key);
+  const first = rows[0]![key];
+  const column = typeof first === "number"
+    ? integers.read(rows, key) ?? numbers.read(rows, key)
+    : typeof first === "string"
+    ? strings.read(rows, key)
+    : undefined;
+  return column ?? primitives.read(rows, key);
+}
+
+/** The values of one property; undefined when one of them does not fit. */
+type Read = (rows: ArrayLike<Row>, key: string) => Column | undefined;
+
+/**
+ * Reads properties, each by code of its own: engines keep with the code which
+ * records it has seen, and know where in them the property is. The function
+ * must make do without what is around it.
+ */
+class Reader {
+  readonly #read: Read;
+  readonly #own = new BoundedMap<string, Read>(100);
+
+  constructor(read: Read) {
+    this.#read = read;
+  }
+
+  read(rows: ArrayLike<Row>, key: string): Column | undefined {
+    return this.#own.get(key, () => this.#compile())(rows, key);
+  }
+
+  #compile(): Read {
+    try {
+      const read = new Function(`return ${this.#read}`)() as Read;
+      read([], "");
+      return read;
+    } catch {
+      // The program allows no code from strings, or a tool has added to the
+      // function what is out of reach there.
+      return this.#read;
+    }
   }
 }
 
-function numbersOf(
-  rows: ArrayLike<Row>,
-  key: string,
-): Float64Array | undefined {
-  const numbers = new Float64Array(rows.length);
-  for (let i = 0; i < numbers.length; i++) {
+const integers = new Reader((rows, key) => {
+  const column = new Int32Array(rows.length);
+  for (let i = 0; i < column.length; i++) {
+    const value = rows[i]![key];
+    if (typeof value !== "number" || (value | 0) !== value) return undefined;
+    if (value === 0 && 1 / value < 0) return undefined;
+    column[i] = value;
+  }
+  return column;
+});
+
+const numbers = new Reader((rows, key) => {
+  const column = new Float64Array(rows.length);
+  for (let i = 0; i < column.length; i++) {
     const value = rows[i]![key];
     if (typeof value !== "number") return undefined;
-    numbers[i] = value;
+    column[i] = value;
   }
-  return numbers;
-}
+  return column;
+});
 
-function stringsOf(rows: ArrayLike<Row>, key: string): Joined | undefined {
+/**
+ * Strings are joined up to a length of 12. Engines may keep all of a text in
+ * memory for the sake of one string in it; shorter ones they copy.
+ */
+const strings = new Reader((rows, key) => {
   let text = "";
   const lengths = new Uint8Array(rows.length);
   for (let i = 0; i < lengths.length; i++) {
     const value = rows[i]![key];
-    if (typeof value !== "string" || value.length > MAX_JOINED) {
-      return undefined;
-    }
+    if (typeof value !== "string" || value.length > 12) return undefined;
     text += value;
     lengths[i] = value.length;
   }
   return { text, lengths };
-}
+});
 
-function primitivesOf(
-  rows: ArrayLike<Row>,
-  key: string,
-): unknown[] | undefined {
-  const values: unknown[] = [];
-  for (let i = 0; i < rows.length; i++) {
+const primitives = new Reader((rows, key) => {
+  const column = new Array<unknown>(rows.length);
+  for (let i = 0; i < column.length; i++) {
     const value = rows[i]![key];
     const type = typeof value;
     if (
       type === "object" ? value !== null : type === "function" ||
         type === "symbol"
     ) return undefined;
-    values.push(value);
+    column[i] = value;
   }
-  return values;
-}
+  return column;
+});
 
 /** Whether no record is there twice, which the receiver could tell. */
 function areDistinct(
@@ -152,7 +185,7 @@ function areDistinct(
 
 /** Whether it holds numbers of which each is larger than the one before. */
 function isAscending(column: Column): boolean {
-  if (!(column instanceof Float64Array)) return false;
+  if (!ArrayBuffer.isView(column)) return false;
   for (let i = 1; i < column.length; i++) {
     if (!(column[i]! > column[i - 1]!)) return false;
   }
@@ -162,11 +195,11 @@ function isAscending(column: Column): boolean {
 function valuesOf(column: Column): ArrayLike<unknown> {
   if (!("text" in column)) return column;
   const { text, lengths } = column;
-  const values: string[] = [];
+  const values = new Array<string>(lengths.length);
   let start = 0;
   for (let i = 0; i < lengths.length; i++) {
     const end = start + lengths[i]!;
-    values.push(text.slice(start, end));
+    values[i] = text.slice(start, end);
     start = end;
   }
   return values;
@@ -187,9 +220,9 @@ function createRowMaker(keys: readonly string[]): RowMaker {
   try {
     return new Function(
       `[${names}]`,
-      `const rows = [];
-      const { length } = column0;
-      for (let i = 0; i < length; i++) rows.push({ ${fields} });
+      `const { length } = column0;
+      const rows = new Array(length);
+      for (let i = 0; i < length; i++) rows[i] = { ${fields} };
       return rows;`,
     ) as RowMaker;
   } catch {
