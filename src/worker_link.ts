@@ -72,9 +72,6 @@ export class WorkerLink {
     this.sharesControl = control !== undefined;
     this.control = control ?? createControl();
     this.#held = heldWords(this.control);
-    if (control && !starter.inThread) {
-      this.#hotLine = new HotLine(control, true, starter.isProcess);
-    }
     this.#port = starter.start({
       onMessage: (message) => {
         const received = message as FromWorker;
@@ -88,6 +85,10 @@ export class WorkerLink {
         events.onEnd(end);
       },
     }, setup);
+    // What the worker does not need to start is made while it starts.
+    if (control && !starter.inThread) {
+      this.#hotLine = new HotLine(control, true, starter.isProcess);
+    }
     expectHeld(this.#held);
     this.#managed.keep(setup.sharedObjects?.packed);
     try {
