@@ -147,7 +147,7 @@ export interface MapOptions<
    * of an array that is mapped, chunks that take less than half a millisecond
    * are sent up to 16 at once.
    *
-   * @default {iterableLen / nSplits, and at most 32,768 without nSplits}
+   * @default {iterableLen / nSplits, and at most 14,000 without nSplits}
    */
   chunkSize?: number | undefined;
   /**

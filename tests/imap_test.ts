@@ -539,6 +539,6 @@ test("WorkerPool.imap() of 200000 lazy tasks holds few at a time", async () => {
     if (x !== taken) assert(false, `${x} at ${taken}`);
   }
   assertEquals(taken, 200_000);
-  // Two chunks a worker, of 32768 tasks at most.
-  assert(most <= 2 * 2 * 32_768 + 1, `${most}`);
+  // Two chunks a worker, of 14,000 tasks at most.
+  assert(most <= 2 * 2 * 14_000 + 1, `${most}`);
 });
