@@ -34,6 +34,16 @@ interface Outcome {
   output: string;
 }
 
+/** A line of the table. */
+interface Row {
+  runtime: string;
+  passed: number;
+  failed: number;
+  skipped: number;
+  /** What its files took, one after the other. */
+  seconds: number;
+}
+
 /** A soak may be asked to take longer than it does by itself. */
 const FILE_TIMEOUT = 300_000 +
   Number(process.env["POLYPOOL_SOAK_SECONDS"] ?? 0) * 1000;
@@ -94,11 +104,7 @@ function kill(child: ChildProcess): void {
   }
 }
 
-async function runFile(
-  runtime: Runtime,
-  method: string,
-  file: string,
-): Promise<Outcome> {
+async function runFile({ runtime, method, file }: Run): Promise<Outcome> {
   const report = join(reports, `${runtime.name}-${method}-${file}.xml`);
   const log = join(reports, `${runtime.name}-${method}-${file}.log`);
   // A file and no pipe: a process that outlives its test would hold it open.
@@ -200,38 +206,48 @@ function unescape(text: string): string {
     .replaceAll("&amp;", "&");
 }
 
-async function runOn(
-  runtime: Runtime,
-  method: string,
-  files: string[],
-): Promise<Outcome[]> {
-  console.log(`\n${runtime.name} (${runtime.identity}), ${method}`);
-  const outcomes: Outcome[] = [];
-  const left = files.values();
+/** A test file, to be run on a runtime with a start method. */
+interface Run {
+  runtime: Runtime;
+  method: string;
+  file: string;
+}
+
+/** The row of the table that a run counts in. */
+const rowOf = ({ runtime, method }: Run) => `${runtime.name}, ${method}`;
+
+/** Runs some at a time, so that no long file has the others wait for it. */
+async function runAll(
+  runs: Run[],
+  onOutcome: (run: Run, outcome: Outcome) => void,
+): Promise<void> {
+  const left = runs.values();
   async function runFiles(): Promise<void> {
-    for (const file of left) {
-      const outcome = await runFile(runtime, method, file);
-      outcomes.push(outcome);
-      print(outcome);
+    for (const run of left) {
+      const outcome = await runFile(run);
+      print(rowOf(run), outcome);
+      onOutcome(run, outcome);
     }
   }
   await Promise.all(Array.from({ length: FILES_AT_ONCE }, runFiles));
-  return outcomes;
 }
 
-function print({ file, passed, failures, skips, seconds, output }: Outcome) {
+function print(
+  row: string,
+  { file, passed, failures, skips, seconds, output }: Outcome,
+) {
   const counts = [`${passed} passed`];
   if (failures.length > 0) counts.push(`${failures.length} failed`);
   if (skips.length > 0) counts.push(`${skips.length} skipped`);
   const mark = failures.length > 0 ? "FAILED" : "ok";
   console.log(
-    `  ${mark} ${file}: ${counts.join(", ")} (${seconds.toFixed(1)} s)`,
+    `${row}: ${mark} ${file}: ${counts.join(", ")} (${seconds.toFixed(1)} s)`,
   );
   if (failures.length > 0) {
-    console.log(output.trimEnd().replaceAll(/^/gm, "    | "));
-    for (const name of failures) console.log(`    failed: ${name}`);
+    console.log(output.trimEnd().replaceAll(/^/gm, "  | "));
+    for (const name of failures) console.log(`  failed: ${name}`);
   }
-  for (const name of skips) console.log(`    skipped: ${name}`);
+  for (const name of skips) console.log(`  skipped: ${name}`);
 }
 
 /** Whether the tests in the file are to hold for each start method. */
@@ -257,50 +273,50 @@ async function main(): Promise<void> {
   const wanted = names.length > 0 ? names : Object.keys(runtimes);
 
   const isDefault = methods.length === 0 && names.length === 0 && !isAll;
-  const rows: Record<string, Record<string, string | number>> = {};
-  const total = { passed: 0, failed: 0, skipped: 0 };
+  const rows: Record<string, Row> = {};
+  const runs: Run[] = [];
   const skips: string[] = [];
   const failures: string[] = [];
-  const pairs = wanted.flatMap((name) => {
+  for (const name of wanted) {
     const chosen = !isDefault
       ? METHODS.filter((method) =>
         methods.length === 0 || methods.includes(method)
       )
       : ["threading", DEFAULT_METHODS[name]!];
-    return chosen.map((method) => [name, method] as [string, string]);
-  });
-  for (const [name, method] of pairs) {
-    const start = performance.now();
-    const row = { passed: 0, failed: 0, skipped: 0 };
-    let identity = "missing";
-    try {
-      const runtime = runtimes[name]!();
-      identity = runtime.identity;
-      const chosen = method === "threading"
-        ? files
-        : files.filter(takesStartMethod);
-      if (chosen.length === 0 && files.length > 0) continue;
-      for (const outcome of await runOn(runtime, method, chosen)) {
-        row.passed += outcome.passed;
-        row.failed += outcome.failures.length;
-        row.skipped += outcome.skips.length;
-        const label = (test: string) =>
-          `${name}, ${method}: ${outcome.file}: ${test}`;
-        skips.push(...outcome.skips.map(label));
-        failures.push(...outcome.failures.map(label));
+    for (const method of chosen) {
+      const row = { runtime: "missing", passed: 0, failed: 0, skipped: 0 };
+      try {
+        const runtime = runtimes[name]!();
+        row.runtime = runtime.identity;
+        const chosen = method === "threading"
+          ? files
+          : files.filter(takesStartMethod);
+        if (chosen.length === 0 && files.length > 0) continue;
+        if (files.length === 0) throw new Error("no test file has such a name");
+        runs.push(...chosen.map((file) => ({ runtime, method, file })));
+      } catch (error) {
+        // A runtime that cannot be tested is a failure, not a gap.
+        row.failed++;
+        failures.push(`${name}, ${method}: ${(error as Error).message}`);
       }
-      if (files.length === 0) throw new Error("no test file has such a name");
-    } catch (error) {
-      // A runtime that cannot be tested is a failure, not a gap.
-      row.failed++;
-      failures.push(`${name}, ${method}: ${(error as Error).message}`);
+      rows[`${name}, ${method}`] = { ...row, seconds: 0 };
     }
-    total.passed += row.passed;
-    total.failed += row.failed;
-    total.skipped += row.skipped;
-    const seconds = ((performance.now() - start) / 1000).toFixed(1);
-    rows[`${name}, ${method}`] = { runtime: identity, ...row, seconds };
   }
+  console.log(
+    Object.entries(rows).map(([name, { runtime }]) => `${name}: ${runtime}`)
+      .join("\n") + "\n",
+  );
+
+  await runAll(runs, (run, outcome) => {
+    const row = rows[rowOf(run)]!;
+    row.passed += outcome.passed;
+    row.failed += outcome.failures.length;
+    row.skipped += outcome.skips.length;
+    row.seconds = Math.round(row.seconds + outcome.seconds);
+    const label = (test: string) => `${rowOf(run)}: ${outcome.file}: ${test}`;
+    skips.push(...outcome.skips.map(label));
+    failures.push(...outcome.failures.map(label));
+  });
 
   if (skips.length > 0) console.log(`\nSkipped:\n  ${skips.join("\n  ")}`);
   if (failures.length > 0) console.log(`\nFailed:\n  ${failures.join("\n  ")}`);
@@ -309,10 +325,13 @@ async function main(): Promise<void> {
   }
   console.log();
   console.table(rows);
+  const total = (count: "passed" | "failed" | "skipped") =>
+    Object.values(rows).reduce((sum, row) => sum + row[count], 0);
   console.log(
-    `${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`,
+    `${total("passed")} passed, ${total("failed")} failed, ` +
+      `${total("skipped")} skipped`,
   );
-  process.exitCode = total.failed > 0 ? 1 : 0;
+  process.exitCode = total("failed") > 0 ? 1 : 0;
 }
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {

@@ -23,6 +23,45 @@ export const shift = ({ a, b, c }: Item): Item => ({ a: a + 1, b, c: c * 2 });
 
 export const shiftAll = (chunk: Item[]): Item[] => chunk.map(shift);
 
+/** The same items, property by property. */
+export interface ItemColumns {
+  a: Float64Array;
+  /** All strings as one, and how long each is. */
+  b: string;
+  lengths: Uint8Array;
+  c: Float64Array;
+}
+
+export function toColumns(items: Item[]): ItemColumns {
+  const { length } = items;
+  const a = new Float64Array(length);
+  const lengths = new Uint8Array(length);
+  const c = new Float64Array(length);
+  let b = "";
+  for (let i = 0; i < length; i++) {
+    const item = items[i]!;
+    a[i] = item.a;
+    b += item.b;
+    lengths[i] = item.b.length;
+    c[i] = item.c;
+  }
+  return { a, b, lengths, c };
+}
+
+export function toItems({ a, b, lengths, c }: ItemColumns): Item[] {
+  const items: Item[] = [];
+  let start = 0;
+  for (let i = 0; i < a.length; i++) {
+    const end = start + lengths[i]!;
+    items.push({ a: a[i]!, b: b.slice(start, end), c: c[i]! });
+    start = end;
+  }
+  return items;
+}
+
+export const shiftColumns = (columns: ItemColumns): ItemColumns =>
+  toColumns(toItems(columns).map(shift));
+
 /** Keeps the processor busy; the result depends on each step. */
 export function spin(iterations: number): number {
   let x = 1;

@@ -10,11 +10,21 @@ import {
   timed,
   type Workload,
 } from "../core/workload.ts";
-import { type Item, shift } from "../workers/tasks.ts";
+import {
+  type Item,
+  type ItemColumns,
+  shift,
+  toColumns,
+  toItems,
+} from "../workers/tasks.ts";
 
 const CHUNK = 1000;
 /** Calls of pools that make a message of each: there are fewer of them. */
 const CALLS = 10_000;
+
+function* columnsOf(chunks: Item[][]): Generator<ItemColumns> {
+  for (const chunk of chunks) yield toColumns(chunk);
+}
 
 function rows(quick: boolean): Record<string, Row> {
   const count = quick ? 20_000 : 100_000;
@@ -38,6 +48,21 @@ function rows(quick: boolean): Record<string, Row> {
       const close = () => workers.stop();
       const run = async () =>
         (await workers.map<Item[]>("shiftAll", chunks())).flat();
+      return timed({ run, check, close, scale });
+    },
+    // Written for these items alone, in a program and a worker that trust them.
+    "raw, columns by hand": async () => {
+      const workers = await RawWorkers.start(2);
+      const close = () => workers.stop();
+      const run = async () => {
+        const results: Item[][] = [];
+        await workers.run<ItemColumns>(
+          "shiftColumns",
+          columnsOf(chunks()),
+          (columns, index) => results[index] = toItems(columns),
+        );
+        return results.flat();
+      };
       return timed({ run, check, close, scale });
     },
     "polypool": () => {
