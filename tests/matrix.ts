@@ -278,22 +278,22 @@ async function main(): Promise<void> {
   const skips: string[] = [];
   const failures: string[] = [];
   for (const name of wanted) {
-    const chosen = !isDefault
+    const chosenMethods = !isDefault
       ? METHODS.filter((method) =>
         methods.length === 0 || methods.includes(method)
       )
       : ["threading", DEFAULT_METHODS[name]!];
-    for (const method of chosen) {
+    for (const method of chosenMethods) {
       const row = { runtime: "missing", passed: 0, failed: 0, skipped: 0 };
       try {
         const runtime = runtimes[name]!();
         row.runtime = runtime.identity;
-        const chosen = method === "threading"
+        if (files.length === 0) throw new Error("no test file has such a name");
+        const chosenFiles = method === "threading"
           ? files
           : files.filter(takesStartMethod);
-        if (chosen.length === 0 && files.length > 0) continue;
-        if (files.length === 0) throw new Error("no test file has such a name");
-        runs.push(...chosen.map((file) => ({ runtime, method, file })));
+        if (chosenFiles.length === 0) continue;
+        runs.push(...chosenFiles.map((file) => ({ runtime, method, file })));
       } catch (error) {
         // A runtime that cannot be tested is a failure, not a gap.
         row.failed++;
@@ -312,7 +312,7 @@ async function main(): Promise<void> {
     row.passed += outcome.passed;
     row.failed += outcome.failures.length;
     row.skipped += outcome.skips.length;
-    row.seconds = Math.round(row.seconds + outcome.seconds);
+    row.seconds += outcome.seconds;
     const label = (test: string) => `${rowOf(run)}: ${outcome.file}: ${test}`;
     skips.push(...outcome.skips.map(label));
     failures.push(...outcome.failures.map(label));
@@ -324,6 +324,7 @@ async function main(): Promise<void> {
     console.log("\nNot all start methods were run on each runtime: use --all");
   }
   console.log();
+  for (const row of Object.values(rows)) row.seconds = Math.round(row.seconds);
   console.table(rows);
   const total = (count: "passed" | "failed" | "skipped") =>
     Object.values(rows).reduce((sum, row) => sum + row[count], 0);
