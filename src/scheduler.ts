@@ -160,12 +160,12 @@ export class Scheduler {
 
   /** Moves chunks that wait behind a running one to workers without any. */
   #rebalance(): void {
-    let chunk: Chunk | undefined;
-    do {
+    while (this.#loaded.length > 0) {
       const idle = this.#takers.items.find(({ load }) => load === 0);
-      chunk = idle && this.#takeBack(idle);
-      if (chunk) this.#send(idle!, chunk);
-    } while (chunk);
+      const chunk = idle && this.#takeBack(idle);
+      if (!chunk) return;
+      this.#send(idle, chunk);
+    }
   }
 
   #takeBack(taker: PoolWorker): Chunk | undefined {
