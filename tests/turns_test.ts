@@ -8,6 +8,7 @@ import {
   WorkerDiedError,
 } from "../mod.ts";
 import { WorkerPool } from "./support/pool.ts";
+import { soon } from "./support/waiting.ts";
 
 const same = {};
 const increment = (x: number) => x + 1;
@@ -199,6 +200,28 @@ for (const count of [2, 3, 10, 100]) {
     });
   });
 }
+
+test(title("loses no result where chunks overtake each other"), async () => {
+  // Calls that travel together take other turns than one that comes meanwhile.
+  const half = (x: number) => {
+    if (x % 2) throw new RangeError(`odd ${x}`);
+    return x / 2;
+  };
+  for (let round = 0; round < 20; round++) {
+    await using pool = new WorkerPool({ nJobs: 2 });
+    const calls = callers(3, 60, async (caller, i) => {
+      if (i % 8 === 5) {
+        await assertRejects(() => pool.apply(half, [i]), RangeError);
+      } else if (i % 8 === 6) {
+        assertEquals(await pool.apply(half, [i]), i / 2);
+      } else {
+        const number = caller * 1000 + i;
+        assertEquals(await pool.apply(increment, [number]), number + 1);
+      }
+    });
+    await soon(calls, `the calls of round ${round}`);
+  }
+});
 
 test(title("lets other callers go on while a call takes long"), async () => {
   await using pool = new WorkerPool({ nJobs: 2 });

@@ -137,6 +137,9 @@ export class Runner {
         skipRest(this.#setup.control, message[1]);
         return;
       case CHUNK:
+        // What came the quick way and has not been looked for was sent before:
+        // while tasks wait for something, messages come first.
+        if (!isInTurn) this.#look(true);
         if (this.#host.announcer) offer(this.#setup.control, message[1]);
         this.#queue.push({
           message,
