@@ -1,8 +1,12 @@
 import { assert, assertEquals } from "@std/assert";
 import { test } from "node:test";
 import { BRIEF_BYTES, BriefValues } from "../src/wire/brief.ts";
-import { createControl } from "../src/wire/control.ts";
+import { cloningCodec } from "../src/wire/codec.ts";
+import { createControl, offer } from "../src/wire/control.ts";
 import { HotLine, MOST_TASKS } from "../src/wire/hot_line.ts";
+import { CHUNK, type ChunkMode, DEFINE } from "../src/wire/messages.ts";
+import { Runner } from "../src/worker/runner.ts";
+import { until } from "./support/waiting.ts";
 
 const brief: Record<string, unknown> = {
   "numbers": [0, -0, 1.5, -1e300, NaN, Infinity, -Infinity, 2 ** 53],
@@ -233,4 +237,67 @@ test("HotLine writes nothing over what has not been taken out", () => {
     assertEquals(worker.sendResults(i + 1, 0, ["over it"]), false);
     assertEquals(owner.receiveResults()?.[3], ["the result"]);
   }
+});
+
+test("Runner takes what came the quick way before a message that was sent later", async () => {
+  const control = createControl();
+  const owner = new HotLine(control, true, false);
+  const hotLine = new HotLine(control, false, false);
+  const unexpected = () => Promise.reject(new Error("not asked for"));
+  const runner = new Runner({
+    workerId: 0,
+    passWorkerId: false,
+    useWorkerState: false,
+    sharedObjects: undefined,
+    workerInit: undefined,
+    workerExit: undefined,
+    cpuIds: undefined,
+    preload: [],
+    measures: false,
+    typescriptLoader: undefined,
+    control,
+  }, {
+    post: () => {},
+    codec: cloningCodec,
+    drained: () => undefined,
+    announcer: undefined,
+    hotLine,
+    close: () => {},
+    pin: () => {},
+    finder: {
+      runInTask: (callback) => callback(),
+      preload: unexpected,
+      importFrom: unexpected,
+      findExport: unexpected,
+      findTask: unexpected,
+    },
+  });
+  const begun: number[] = [];
+  let release = () => {};
+  const value = (x: number) => {
+    begun.push(x);
+    if (x === 1) return new Promise<void>((resolve) => release = resolve);
+  };
+  const mode: ChunkMode = {
+    concurrency: 1,
+    isolated: true,
+    taskTimeout: undefined,
+    timesItself: false,
+  };
+  runner.receive([DEFINE, 7, { kind: "direct", name: "task", value }]);
+  offer(control, 1);
+  runner.receive([CHUNK, 1, 7, mode, [1]]);
+  await until(() => begun.length === 1, "the first task");
+
+  // As at the end of a chunk; the worker has something to wait for, though.
+  owner.setHot(true);
+  hotLine.expectChunk();
+  offer(control, 2);
+  assert(owner.sendChunk(2, 7, mode, [2]));
+  owner.post(() => hotLine.noteSeen());
+  offer(control, 3);
+  runner.receive([CHUNK, 3, 7, mode, [3]]);
+  release();
+  await until(() => begun.length === 3, "the other tasks");
+  assertEquals(begun, [1, 2, 3]);
 });
