@@ -67,7 +67,11 @@ class ForkServer {
     const gone = withResolvers<void>();
     let open = true;
     this.#workers.set(id, {
-      onMessage: (bytes) => open && events.onMessage(deserialize(bytes)),
+      onMessage(bytes) {
+        // A copy, as Deno (denoland/deno#36460) takes arrays of numbers from
+        // the wrong place where the bytes are not the first of their buffer.
+        if (open) events.onMessage(deserialize(new Uint8Array(bytes)));
+      },
       onGone: (end) => {
         gone.resolve();
         this.#keep(id, false);
