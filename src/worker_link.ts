@@ -6,12 +6,13 @@ import { abandonHeld, expectHeld } from "./shared/held.ts";
 import type { Starter, StartSetup } from "./start/contract.ts";
 import type { Chunk } from "./task_source.ts";
 import type { Codec } from "./wire/codec.ts";
-import { HotLine } from "./wire/hot_line.ts";
+import { HotLine, isGiven } from "./wire/hot_line.ts";
 import { explainCloneFailure } from "./wire/values.ts";
 import {
   begin,
   type ControlBlock,
   createControl,
+  give,
   heldWords,
   offer,
   skipRest,
@@ -117,7 +118,8 @@ export class WorkerLink {
   sendChunk(sequence: number, chunk: Chunk): number {
     const { handle, elements, mode } = chunk;
     if (this.#isHot && this.#known.has(handle.id)) {
-      offer(this.control, sequence);
+      if (isGiven(elements, mode)) give(this.control, sequence);
+      else offer(this.control, sequence);
       if (this.#hotLine!.sendChunk(sequence, handle.id, mode, elements)) {
         return 0;
       }

@@ -5,14 +5,14 @@
  *
  * A value takes one entry, followed by those of what it holds: a tag and a
  * number, which is the value itself, or the length. Seven entries are a group of
- * 64 bytes, the numbers first: what is mostly sent lies in one cache line or
- * two, each of which takes a core some time to get from another. The characters
- * of strings are in a place of their own.
+ * 64 bytes, the tags first: what is mostly sent lies in one cache line, together
+ * with some bytes before it. To get a line from another core takes 0.1 us. The
+ * characters of strings are in a place of their own.
  *
  * @module
  */
 
-/** Entries in a group, behind which their tags are. */
+/** Entries in a group, before which their tags are. */
 const GROUP = 7;
 
 /** Groups that there is room for, each of 64 bytes. */
@@ -73,7 +73,7 @@ export class BriefValues {
   read(): unknown {
     const entry = this.#entry;
     this.#entry = after(entry);
-    const number = this.#numbers[entry]!;
+    const number = this.#numbers[entry + 1]!;
     const tag = this.#tags[tagAt(entry)]!;
     switch (tag) {
       case NUMBER:
@@ -123,7 +123,7 @@ export class BriefValues {
     if (entry >= GROUPS * 8) return false;
     this.#entry = after(entry);
     this.#tags[tagAt(entry)] = tag;
-    this.#numbers[entry] = number;
+    this.#numbers[entry + 1] = number;
     return true;
   }
 
@@ -175,12 +175,12 @@ export class BriefValues {
   }
 }
 
-/** The entry after this one: each eighth has the tags of its group. */
+/** The entry after this one. The tags of a group take the room of an eighth. */
 function after(entry: number): number {
   return (entry & 7) === GROUP - 1 ? entry + 2 : entry + 1;
 }
 
 /** Where the tag of an entry is, in bytes. */
 function tagAt(entry: number): number {
-  return ((entry & ~7) + GROUP) * 8 + (entry & 7);
+  return (entry & ~7) * 8 + (entry & 7);
 }

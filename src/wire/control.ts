@@ -10,7 +10,7 @@
  *   the chunk. Whoever wins the compare-and-exchange decides: the worker to
  *   TAKEN when it begins the chunk, or the owner to REVOKED when it wants the
  *   chunk back. From TAKEN the owner may set SKIP: the worker ends the task
- *   at hand and leaves the rest. As the sequence number is part of the word,
+ *   at hand and leaves the rest. A single task may be TAKEN from the start. As the sequence number is part of the word,
  *   a chunk whose slot has been given to a later one counts as revoked.
  * - word 1: twice the number of tasks of the chunk that have begun, plus one
  *   when the chunk has ended. Written by the worker alone.
@@ -111,16 +111,24 @@ export function offer(control: ControlBlock, sequence: number): void {
   control[slot] = word(sequence, OFFERED);
 }
 
-/** Worker: begins the chunk. False when the owner has taken it back. */
+/**
+ * Owner: as `offer()`, of a single task that counts as begun from now on. A
+ * worker that begins it at once need not write anything: no word then goes from
+ * one core to another.
+ */
+export function give(control: ControlBlock, sequence: number): void {
+  const slot = slotOf(sequence);
+  control[slot + 1] = 2;
+  control[slot] = word(sequence, TAKEN);
+}
+
+/** Worker: begins the chunk. False when it is wanted no more. */
 export function begin(control: ControlBlock, sequence: number): boolean {
   const offered = word(sequence, OFFERED);
+  const taken = word(sequence, TAKEN);
   const slot = slotOf(sequence);
-  return Atomics.compareExchange(
-    control,
-    slot,
-    offered,
-    word(sequence, TAKEN),
-  ) === offered;
+  const before = Atomics.compareExchange(control, slot, offered, taken);
+  return before === offered || before === taken;
 }
 
 /** Owner: takes the chunk back. False when the worker has begun it. */

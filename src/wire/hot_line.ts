@@ -48,6 +48,17 @@ type ResultsMessage = Extract<FromWorker, [typeof RESULTS, ...unknown[]]>;
 export const MOST_TASKS = 64;
 
 /**
+ * Whether a chunk that goes the quick way counts as begun since then, see
+ * `give()`. How long a task takes shows only in what its worker writes.
+ */
+export function isGiven(
+  elements: ArrayLike<unknown>,
+  { taskTimeout }: ChunkMode,
+): boolean {
+  return elements.length === 1 && taskTimeout === undefined;
+}
+
+/**
  * The quick way to a worker and back, for chunks of few tasks that follow each
  * other at once: each side stays awake for a moment to look for the next. It
  * carries brief values only, and stands beside the port: what it does not take
@@ -92,7 +103,7 @@ export class HotLine {
   sendChunk(
     sequence: number,
     functionId: number,
-    { taskTimeout, timesItself }: ChunkMode,
+    { taskTimeout }: ChunkMode,
     elements: ArrayLike<unknown>,
   ): boolean {
     // The worker may answer before `send()` returns.
@@ -100,8 +111,7 @@ export class HotLine {
     const values = this.#outgoing.begin(holdsObject(elements));
     const isSent = values !== undefined && values.write(sequence) &&
       values.write(functionId) && values.write(taskTimeout) &&
-      values.write(timesItself) && writeList(values, elements) &&
-      this.#outgoing.send();
+      writeList(values, elements) && this.#outgoing.send();
     if (!isSent) this.#incoming.receive(0, 0);
     return isSent;
   }
@@ -142,7 +152,8 @@ export class HotLine {
       concurrency: 1,
       isolated: true,
       taskTimeout: values.read() as number | undefined,
-      timesItself: values.read() as boolean,
+      // The owner of a thread or process keeps the time of what runs one by one.
+      timesItself: false,
     };
     return [CHUNK, sequence, functionId, mode, readList(values)];
   }

@@ -9,7 +9,7 @@ import {
   setPhase,
   skipRest,
 } from "../wire/control.ts";
-import type { HotLine } from "../wire/hot_line.ts";
+import { type HotLine, isGiven } from "../wire/hot_line.ts";
 import { UntoldResults } from "../wire/untold.ts";
 import { explainCloneFailure } from "../wire/values.ts";
 import {
@@ -56,6 +56,8 @@ interface QueuedChunk {
   known: KnownFunction;
   /** Whether the worker stayed awake for it. */
   isInTurn: boolean;
+  /** Whether it counts as begun since it was sent, and is run at once. */
+  isGiven: boolean;
 }
 
 /** What surrounds a runner: a worker, or the pool's own thread. */
@@ -125,7 +127,7 @@ export class Runner {
   }
 
   /** Takes a message from the owner. */
-  receive(message: ToWorker, isInTurn = false): void {
+  receive(message: ToWorker, isInTurn = false, isNext = false): void {
     switch (message[0]) {
       case DEFINE:
         this.#functions.set(message[1], { definition: message[2] });
@@ -139,12 +141,13 @@ export class Runner {
       case CHUNK:
         // What came the quick way and has not been looked for was sent before:
         // while tasks wait for something, messages come first.
-        if (!isInTurn) this.#look(true);
+        if (!isInTurn) this.#look(true, false);
         if (this.#host.announcer) offer(this.#setup.control, message[1]);
         this.#queue.push({
           message,
           known: this.#functions.get(message[2])!,
           isInTurn,
+          isGiven: isNext && isGiven(message[4] as unknown[], message[3]),
         });
         break;
       default:
@@ -193,7 +196,7 @@ export class Runner {
     do {
       this.#meter?.endWaiting();
       for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
-        if (begin(this.#setup.control, next.message[1])) {
+        if (next.isGiven || begin(this.#setup.control, next.message[1])) {
           const running = this.#runChunk(next);
           if (running) await running;
         }
@@ -202,14 +205,17 @@ export class Runner {
       if (++this.#callsInTurn % CALLS_A_LOOK === 0) {
         isTurnDue = clock.now() - startedAt > TURN_INTERVAL;
       }
-    } while (this.#look(isTurnDue));
+    } while (this.#look(isTurnDue, true));
     this.#isRunning = false;
   }
 
-  /** Looks for the next chunk. Returns whether it has come. */
-  #look(isTurnDue: boolean): boolean {
+  /**
+   * Looks for the next chunk, which is run at once if it `isNext`. Returns
+   * whether it has come.
+   */
+  #look(isTurnDue: boolean, isNext: boolean): boolean {
     const message = this.#host.hotLine?.receiveChunk(isTurnDue);
-    if (message) this.receive(message, true);
+    if (message) this.receive(message, true, isNext);
     return message !== undefined;
   }
 
@@ -250,7 +256,7 @@ export class Runner {
     if (list.length === 1 && this.#runsAlone(mode)) {
       const [element] = list as [unknown];
       const isTimed = !chunk.isInTurn || this.#callsInTurn % CALLS_A_LOOK === 0;
-      return this.#loneTasks.run(chunk, sequence, callable, element, isTimed);
+      return this.#loneTasks.run(chunk, callable, element, isTimed);
     }
     const startedAt = clock.now();
     const report = this.#createReport(chunk, startedAt, list);
