@@ -2,9 +2,21 @@ import { assert, assertEquals } from "@std/assert";
 import { test } from "node:test";
 import { BRIEF_BYTES, BriefValues } from "../src/wire/brief.ts";
 import { cloningCodec } from "../src/wire/codec.ts";
-import { createControl, offer } from "../src/wire/control.ts";
+import {
+  createControl,
+  give,
+  hasBegun,
+  offer,
+  skipRest,
+} from "../src/wire/control.ts";
 import { HotLine, MOST_TASKS } from "../src/wire/hot_line.ts";
-import { CHUNK, type ChunkMode, DEFINE } from "../src/wire/messages.ts";
+import {
+  CHUNK,
+  type ChunkMode,
+  DEFINE,
+  type FromWorker,
+  RESULTS,
+} from "../src/wire/messages.ts";
 import { Runner } from "../src/worker/runner.ts";
 import { until } from "./support/waiting.ts";
 
@@ -239,11 +251,13 @@ test("HotLine writes nothing over what has not been taken out", () => {
   }
 });
 
-test("Runner takes what came the quick way before a message that was sent later", async () => {
+/** A worker that waits in its first task, with the next two sent to it. */
+async function createBusyRunner() {
   const control = createControl();
   const owner = new HotLine(control, true, false);
   const hotLine = new HotLine(control, false, false);
   const unexpected = () => Promise.reject(new Error("not asked for"));
+  const told: FromWorker[] = [];
   const runner = new Runner({
     workerId: 0,
     passWorkerId: false,
@@ -257,7 +271,7 @@ test("Runner takes what came the quick way before a message that was sent later"
     typescriptLoader: undefined,
     control,
   }, {
-    post: () => {},
+    post: (message) => told.push(message),
     codec: cloningCodec,
     drained: () => undefined,
     announcer: undefined,
@@ -292,12 +306,43 @@ test("Runner takes what came the quick way before a message that was sent later"
   // As at the end of a chunk; the worker has something to wait for, though.
   owner.setHot(true);
   hotLine.expectChunk();
-  offer(control, 2);
+  give(control, 2);
   assert(owner.sendChunk(2, 7, mode, [2]));
   owner.post(() => hotLine.noteSeen());
   offer(control, 3);
   runner.receive([CHUNK, 3, 7, mode, [3]]);
+  return { control, owner, runner, told, begun, release: () => release() };
+}
+
+test("Runner takes what came the quick way before a message that was sent later", async () => {
+  const { begun, release } = await createBusyRunner();
   release();
   await until(() => begun.length === 3, "the other tasks");
   assertEquals(begun, [1, 2, 3]);
+});
+
+test("Runner leaves what came the quick way and is wanted no more when its turn comes", async () => {
+  const { control, owner, told, begun, release } = await createBusyRunner();
+  skipRest(control, 2);
+  release();
+  await until(() => begun.includes(3), "the last task");
+  assertEquals(begun, [1, 3]);
+  // Its owner waits for it as for any other.
+  const quick = owner.receiveResults();
+  const ends = () =>
+    [...told, quick].flatMap((message) =>
+      message?.[0] === RESULTS ? [message[1]] : []
+    ).sort();
+  await until(() => ends().length === 3, "the ends of all chunks");
+  assertEquals(ends(), [1, 2, 3]);
+});
+
+test("Runner that ends has not begun what came the quick way and waits", async () => {
+  const { control, runner } = await createBusyRunner();
+  assert(hasBegun(control, 1));
+  assert(hasBegun(control, 2));
+  runner.flush();
+  assert(hasBegun(control, 1));
+  assert(!hasBegun(control, 2));
+  assert(!hasBegun(control, 3));
 });

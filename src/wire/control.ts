@@ -122,13 +122,27 @@ export function give(control: ControlBlock, sequence: number): void {
   control[slot] = word(sequence, TAKEN);
 }
 
-/** Worker: begins the chunk. False when it is wanted no more. */
+/**
+ * Worker: begins the chunk. False when the owner has taken it back, which it
+ * cannot if the chunk was given.
+ */
 export function begin(control: ControlBlock, sequence: number): boolean {
   const offered = word(sequence, OFFERED);
   const taken = word(sequence, TAKEN);
   const slot = slotOf(sequence);
   const before = Atomics.compareExchange(control, slot, offered, taken);
-  return before === offered || before === taken;
+  return before === offered || before === taken ||
+    before === word(sequence, SKIP);
+}
+
+/** Worker: a chunk that was given has not begun, and others may have it. */
+export function handBack(control: ControlBlock, sequence: number): void {
+  Atomics.compareExchange(
+    control,
+    slotOf(sequence),
+    word(sequence, TAKEN),
+    word(sequence, OFFERED),
+  );
 }
 
 /** Owner: takes the chunk back. False when the worker has begun it. */

@@ -4,6 +4,7 @@ import {
   begin,
   countersOf,
   FINDING,
+  handBack,
   offer,
   RUNNING,
   setPhase,
@@ -164,6 +165,10 @@ export class Runner {
   /** Reports finished tasks, as the worker is about to end. */
   flush(): void {
     this.#current?.flush();
+    const { control } = this.#setup;
+    for (const { message } of this.#queue) handBack(control, message[1]);
+    const unread = this.#host.hotLine?.receiveChunk(true);
+    if (unread) handBack(control, unread[1]);
   }
 
   /** Does what must be done before the first task. */
