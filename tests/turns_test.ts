@@ -267,6 +267,31 @@ test(title("loses no other caller's call when a worker ends"), async () => {
   assertEquals(deaths, 2);
 });
 
+test(title("makes again what a worker that ends had not begun"), async () => {
+  await using pool = new WorkerPool({ nJobs: 1 });
+  for (let round = 0; round < 10; round++) {
+    for (let i = 0; i < 40; i++) {
+      assertEquals(await pool.apply(increment, [i]), i + 1);
+    }
+    // A task that has ended, and whose worker ends a moment later.
+    const end = pool.apply(async (steps: number) => {
+      (async () => {
+        for (let i = 0; i < steps; i++) await null;
+        globalThis.process.exit(0);
+      })();
+      return await "done";
+    }, [round * 4]);
+    const next = [1, 2].map((x) => pool.apply(increment, [x]));
+    try {
+      assertEquals(await end, "done");
+    } catch (error) {
+      assert(error instanceof WorkerDiedError, `${error}`);
+    }
+    assertEquals(await pool.apply(increment, [3]), 4);
+    assertEquals(await Promise.all(next), [2, 3]);
+  }
+});
+
 test(title("leaves timers their turn with several callers"), async () => {
   await using pool = new WorkerPool({ nJobs: 2 });
   let ticks = 0;

@@ -124,7 +124,8 @@ export function give(control: ControlBlock, sequence: number): void {
 
 /**
  * Worker: begins the chunk. False when the owner has taken it back, which it
- * cannot if the chunk was given.
+ * cannot where it was given: what it told the worker to skip is begun, and
+ * ends at once.
  */
 export function begin(control: ControlBlock, sequence: number): boolean {
   const offered = word(sequence, OFFERED);
@@ -135,11 +136,13 @@ export function begin(control: ControlBlock, sequence: number): boolean {
     before === word(sequence, SKIP);
 }
 
-/** Worker: a chunk that was given has not begun, and others may have it. */
+/** Worker: a chunk that was given does not begin yet: it counts as offered. */
 export function handBack(control: ControlBlock, sequence: number): void {
+  const slot = slotOf(sequence);
+  Atomics.store(control, slot + 1, 0);
   Atomics.compareExchange(
     control,
-    slotOf(sequence),
+    slot,
     word(sequence, TAKEN),
     word(sequence, OFFERED),
   );

@@ -3,11 +3,8 @@ import { WorkerMeter } from "../insights/worker_meter.ts";
 import {
   begin,
   countersOf,
-  FINDING,
   handBack,
   offer,
-  RUNNING,
-  setPhase,
   skipRest,
 } from "../wire/control.ts";
 import { type HotLine, isGiven } from "../wire/hot_line.ts";
@@ -18,7 +15,6 @@ import {
   type ChunkMode,
   DEFINE,
   FORGET,
-  type FunctionDefinition,
   READY,
   SKIP,
   STOPPED,
@@ -34,8 +30,9 @@ import {
   type RunSetup,
   runSideBySide,
 } from "./chunk_run.ts";
-import { explain, findFunction } from "./find_function.ts";
+import { explain } from "./find_function.ts";
 import { Gate } from "./gate.ts";
+import { type KnownFunction, KnownFunctions } from "./known_functions.ts";
 import { EXIT_RESULT, Lifecycle, type LifecycleHost } from "./lifecycle.ts";
 import { LoneTasks } from "./lone_tasks.ts";
 
@@ -51,9 +48,11 @@ const TURN_INTERVAL = 8;
  */
 const CALLS_A_LOOK = 8;
 
+type ChunkMessage = Extract<ToWorker, [typeof CHUNK, ...unknown[]]>;
+
 /** A chunk that waits for its turn, and its function. */
 interface QueuedChunk {
-  message: Extract<ToWorker, [typeof CHUNK, ...unknown[]]>;
+  message: ChunkMessage;
   known: KnownFunction;
   /** Whether the worker stayed awake for it. */
   isInTurn: boolean;
@@ -74,17 +73,12 @@ export interface RunnerHost extends LifecycleHost {
   hotLine: HotLine | undefined;
 }
 
-interface KnownFunction {
-  definition: FunctionDefinition;
-  callable?: Callable;
-}
-
 /** Runs the chunks that a worker is sent, first come, first served. */
 export class Runner {
   readonly #setup: WorkerSetup;
   readonly #host: RunnerHost;
   readonly #leading: unknown[] = [];
-  readonly #functions = new Map<number, KnownFunction>();
+  readonly #functions: KnownFunctions;
   readonly #gate = new Gate();
   readonly #untold: UntoldResults;
   readonly #queue: QueuedChunk[] = [];
@@ -101,6 +95,7 @@ export class Runner {
   constructor(setup: WorkerSetup, host: RunnerHost) {
     this.#setup = setup;
     this.#host = host;
+    this.#functions = new KnownFunctions(setup.control, host);
     this.#untold = new UntoldResults(setup.control);
     if (setup.passWorkerId) this.#leading.push(setup.workerId);
     if (setup.sharedObjects) {
@@ -128,13 +123,13 @@ export class Runner {
   }
 
   /** Takes a message from the owner. */
-  receive(message: ToWorker, isInTurn = false, isNext = false): void {
+  receive(message: ToWorker): void {
     switch (message[0]) {
       case DEFINE:
-        this.#functions.set(message[1], { definition: message[2] });
+        this.#functions.define(message[1], message[2]);
         return;
       case FORGET:
-        this.#functions.delete(message[1]);
+        this.#functions.forget(message[1]);
         return;
       case SKIP:
         skipRest(this.#setup.control, message[1]);
@@ -142,33 +137,36 @@ export class Runner {
       case CHUNK:
         // What came the quick way and has not been looked for was sent before:
         // while tasks wait for something, messages come first.
-        if (!isInTurn) this.#look(true, false);
+        this.#look(true, false);
         if (this.#host.announcer) offer(this.#setup.control, message[1]);
-        this.#queue.push({
-          message,
-          known: this.#functions.get(message[2])!,
-          isInTurn,
-          isGiven: isNext && isGiven(message[4] as unknown[], message[3]),
-        });
-        break;
+        return this.#add(message, false, false);
       default:
         // The owner sends STOP after all chunks have been answered.
         this.#stop();
-        return;
     }
-    if (!this.#isRunning) {
-      this.#isRunning = true;
-      this.#runQueue();
+  }
+
+  /** Runs a chunk, after those that are there. */
+  #add(message: ChunkMessage, isInTurn: boolean, isNext: boolean): void {
+    const [, sequence, functionId, mode, elements] = message;
+    const known = this.#functions.get(functionId);
+    const chunk = { message, known, isInTurn, isGiven: false };
+    if (isInTurn && isGiven(elements as unknown[], mode)) {
+      chunk.isGiven = isNext && known.callable !== undefined &&
+        this.#lifecycle.isInitialised && this.#runsAlone(mode);
+      if (!chunk.isGiven) handBack(this.#setup.control, sequence);
     }
+    this.#queue.push(chunk);
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    this.#runQueue();
   }
 
   /** Reports finished tasks, as the worker is about to end. */
   flush(): void {
     this.#current?.flush();
-    const { control } = this.#setup;
-    for (const { message } of this.#queue) handBack(control, message[1]);
     const unread = this.#host.hotLine?.receiveChunk(true);
-    if (unread) handBack(control, unread[1]);
+    if (unread) handBack(this.#setup.control, unread[1]);
   }
 
   /** Does what must be done before the first task. */
@@ -220,7 +218,7 @@ export class Runner {
    */
   #look(isTurnDue: boolean, isNext: boolean): boolean {
     const message = this.#host.hotLine?.receiveChunk(isTurnDue);
-    if (message) this.receive(message, true, isNext);
+    if (message) this.#add(message, true, isNext);
     return message !== undefined;
   }
 
@@ -237,7 +235,7 @@ export class Runner {
     const { codec, post } = this.#host;
     let callable: Callable;
     try {
-      callable = known.callable ?? await this.#findKnown(known);
+      callable = known.callable ?? await this.#functions.find(known);
     } catch (error) {
       post([UNRUNNABLE, sequence, codec.packError(error), "function"]);
       return;
@@ -258,7 +256,7 @@ export class Runner {
     const [, sequence, functionId, mode, elements] = chunk.message;
     const { codec, finder, announcer, drained } = this.#host;
     const list = codec.unpackList(elements);
-    if (list.length === 1 && this.#runsAlone(mode)) {
+    if (chunk.isGiven || list.length === 1 && this.#runsAlone(mode)) {
       const [element] = list as [unknown];
       const isTimed = !chunk.isInTurn || this.#callsInTurn % CALLS_A_LOOK === 0;
       return this.#loneTasks.run(chunk, callable, element, isTimed);
@@ -340,18 +338,5 @@ export class Runner {
       post([STOPPED, { error: this.#host.codec.packError(error) }, longest]);
     }
     close();
-  }
-
-  async #findKnown(known: KnownFunction): Promise<Callable> {
-    const { control } = this.#setup;
-    setPhase(control, FINDING);
-    await this.#host.announcer?.setPhase(FINDING);
-    try {
-      known.callable = await findFunction(known.definition, this.#host);
-      return known.callable;
-    } finally {
-      setPhase(control, RUNNING);
-      void this.#host.announcer?.setPhase(RUNNING);
-    }
   }
 }
