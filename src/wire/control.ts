@@ -10,10 +10,13 @@
  *   the chunk. Whoever wins the compare-and-exchange decides: the worker to
  *   TAKEN when it begins the chunk, or the owner to REVOKED when it wants the
  *   chunk back. From TAKEN the owner may set SKIP: the worker ends the task
- *   at hand and leaves the rest. A single task may be TAKEN from the start. As the sequence number is part of the word,
+ *   at hand and leaves the rest. As the sequence number is part of the word,
  *   a chunk whose slot has been given to a later one counts as revoked.
  * - word 1: twice the number of tasks of the chunk that have begun, plus one
- *   when the chunk has ended. Written by the worker alone.
+ *   when the chunk has ended. Written by the worker alone, once it has the chunk.
+ *
+ * A single task may be TAKEN, and begun, when it is sent. A worker that cannot
+ * run it at once makes it OFFERED.
  *
  * A worker that is about to begin a task writes word 1 and then looks at
  * word 0; an owner that skips the rest writes word 0 and then looks at word
@@ -123,9 +126,8 @@ export function give(control: ControlBlock, sequence: number): void {
 }
 
 /**
- * Worker: begins the chunk. False when the owner has taken it back, which it
- * cannot where it was given: what it told the worker to skip is begun, and
- * ends at once.
+ * Worker: begins the chunk. False when the owner has taken it back. One that was
+ * given, and that the owner wants no more, begins, as its end is waited for.
  */
 export function begin(control: ControlBlock, sequence: number): boolean {
   const offered = word(sequence, OFFERED);
