@@ -11,6 +11,9 @@ import {
   type Workload,
 } from "../core/workload.ts";
 
+/** Tasks that are read at a time, as many as polypool reads. */
+const CHUNK = 14_000;
+
 function* count(n: number): Generator<number> {
   for (let i = 0; i < n; i++) yield i;
 }
@@ -43,19 +46,45 @@ function session(
   };
 }
 
+/** What `next` gives, asynchronously, until it gives undefined. */
+function asynchronous(
+  next: () => number | undefined,
+): AsyncIterable<number> {
+  return {
+    [Symbol.asyncIterator]: () => ({
+      next() {
+        const value = next();
+        return Promise.resolve<IteratorResult<number>>(
+          value === undefined ? { done: true, value } : { done: false, value },
+        );
+      },
+    }),
+  };
+}
+
 /** The least that a loop over asynchronous results costs. */
 function bare(tasks: number): AsyncIterable<number> {
   let i = 0;
-  return {
-    [Symbol.asyncIterator]: () => ({
-      next: () =>
-        Promise.resolve<IteratorResult<number>>(
-          i < tasks
-            ? { done: false, value: ++i }
-            : { done: true, value: undefined },
-        ),
-    }),
-  };
+  return asynchronous(() => i < tasks ? ++i : undefined);
+}
+
+/** The same in a thread that reads what workers are sent, and sends nothing. */
+function bareReading(tasks: number): AsyncIterable<number> {
+  const input = count(tasks);
+  let chunk: number[] = [];
+  let at = 0;
+  return asynchronous(() => {
+    if (at === chunk.length) {
+      chunk = [];
+      at = 0;
+      for (let { done, value } = input.next(); !done;) {
+        chunk.push(value + 1);
+        if (chunk.length === CHUNK) break;
+        ({ done, value } = input.next());
+      }
+    }
+    return chunk[at++];
+  });
 }
 
 function rows(quick: boolean): Record<string, Row> {
@@ -90,6 +119,8 @@ function rows(quick: boolean): Record<string, Row> {
     },
     "a bare for await": () =>
       Promise.resolve(session(tasks, () => bare(tasks), () => {})),
+    "a bare for await, input read": () =>
+      Promise.resolve(session(tasks, () => bareReading(tasks), () => {})),
     // None reads lazily: a window of calls is what one writes oneself.
     ...peerRows((open) => {
       const pool = open(2);
