@@ -60,25 +60,14 @@ export function revival(
   };
   for (const name of names) variables[name] = undefined;
   const parameters = Object.keys(variables);
+  const form = formOf(text) === "method" ? "method" : "expression";
   // The text begins in line 1, so that stacks count its own lines.
-  const compile = (form: TextForm) => {
-    const code = `(${parameters})=>{${body(text, form, name, variables)}}` +
-      `\n//# sourceURL=${sourceName(name, base)}`;
-    return factories.get(code, () => evaluate(code) as Factory);
-  };
-  let factory: Factory;
-  let isMethod = false;
-  try {
-    // What most are, and what a method called `function` reads as.
-    factory = compile("expression");
-  } catch (error) {
-    isMethod = error instanceof SyntaxError && formOf(text) === "method";
-    if (!isMethod) throw error;
-    factory = compile("method");
-  }
+  const code = `(${parameters})=>{${body(text, form, name, variables)}}` +
+    `\n//# sourceURL=${sourceName(name, base)}`;
+  const factory = factories.get(code, () => evaluate(code) as Factory);
   return (scope) => {
     const made = factory(...Object.values({ ...variables, ...scope }));
-    return isMethod ? onlyValueOf(made as object) : made as Callable;
+    return form === "method" ? onlyValueOf(made as object) : made as Callable;
   };
 }
 

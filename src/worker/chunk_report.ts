@@ -36,8 +36,6 @@ export interface ReportSetup {
   post: Post;
   /** The quick way to the owner, if the runner looks for what comes back. */
   hotLine: HotLine | undefined;
-  /** Whether the chunk came that way, so that its end is looked for there. */
-  isInTurn: boolean;
   /** Where results may be put as long as they are numbers. */
   buffer: Float64Array | undefined;
   /** When the chunk was begun, by `performance.now()`; 0 if nobody asks. */
@@ -177,11 +175,11 @@ export class ChunkReport {
     failures: Failure[],
     final: boolean,
   ): void {
-    const { sequence, codec, post, hotLine, isInTurn, startedAt } = this.#setup;
+    const { sequence, codec, post, hotLine, startedAt } = this.#setup;
     const elapsed = elapsedSince(startedAt);
     if (final) hotLine?.expectChunk();
     if (
-      final && isInTurn && first === 0 && results.length > 0 &&
+      final && first === 0 && results.length > 0 &&
       results.length <= MOST_TASKS && failures.length === 0 &&
       !this.#setup.meter && hotLine?.sendResults(sequence, elapsed, results)
     ) return;

@@ -12,8 +12,6 @@ type Callable = Function;
 /** A chunk as far as it matters here. */
 interface LoneChunk {
   message: readonly [kind: unknown, sequence: number, ...unknown[]];
-  /** Whether its end is looked for where it came, on the quick way. */
-  isInTurn: boolean;
   /** Whether it counts as begun since it was sent, and is run at once. */
   isGiven: boolean;
 }
@@ -48,7 +46,7 @@ export class LoneTasks<Chunk extends LoneChunk> {
     isTimed: boolean,
   ): Promise<void> | undefined {
     const { control, leading, finder, hotLine } = this.#setup;
-    const { message: [, sequence], isInTurn, isGiven } = chunk;
+    const { message: [, sequence], isGiven } = chunk;
     const startedAt = isTimed ? clock.now() : 0;
     const report = () => this.#setup.createReport(chunk, startedAt);
     const isWanted = isGiven || beginTask(control, sequence, 0);
@@ -66,10 +64,9 @@ export class LoneTasks<Chunk extends LoneChunk> {
       );
     }
     if (!isGiven) endTasks(control, sequence);
-    if (isInTurn) {
-      hotLine!.expectChunk();
-      const elapsed = elapsedSince(startedAt);
-      if (hotLine!.sendResults(sequence, elapsed, [result])) return;
+    hotLine?.expectChunk();
+    if (hotLine?.sendResults(sequence, elapsedSince(startedAt), [result])) {
+      return;
     }
     end(report(), result);
   }

@@ -298,7 +298,7 @@ export class Runner {
   }
 
   #createReport(
-    { message, known, isInTurn }: QueuedChunk,
+    { message, known }: QueuedChunk,
     startedAt: number,
     list?: ArrayLike<unknown>,
   ): ChunkReport {
@@ -318,7 +318,6 @@ export class Runner {
       post,
       // Tasks side by side may end when nobody looks for the next.
       hotLine: concurrency === 1 ? hotLine : undefined,
-      isInTurn,
       buffer: codec.copies && list instanceof Float64Array ? list : undefined,
       startedAt,
     });
