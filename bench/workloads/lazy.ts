@@ -77,10 +77,10 @@ function bareReading(tasks: number): AsyncIterable<number> {
     if (at === chunk.length) {
       chunk = [];
       at = 0;
-      for (let { done, value } = input.next(); !done;) {
+      while (chunk.length < CHUNK) {
+        const { done, value } = input.next();
+        if (done) break;
         chunk.push(value + 1);
-        if (chunk.length === CHUNK) break;
-        ({ done, value } = input.next());
       }
     }
     return chunk[at++];

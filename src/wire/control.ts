@@ -30,7 +30,7 @@
 import { COUNTERS, type Counters } from "../insights/counters.ts";
 import { HELD_WORDS } from "../shared/held.ts";
 import { allocate } from "../shared/memory.ts";
-import { MAILBOX_WORDS } from "./mailbox.ts";
+import { MAILBOX_WORDS, wholeLines } from "./mailbox.ts";
 
 /** Results that can be put down and not told. */
 export const UNTOLD_CAPACITY = 1024;
@@ -54,8 +54,7 @@ const COUNTERS_WORD = RESULTS_OFFSET / 4 + UNTOLD_CAPACITY * 2;
 const FIRST_HELD_WORD = COUNTERS_WORD + COUNTERS * 2;
 
 /** Behind them: two mailboxes, see hot_line.ts, in cache lines of their own. */
-export const HOT_LINE_WORD: number =
-  Math.ceil((FIRST_HELD_WORD + HELD_WORDS) / 16) * 16;
+export const HOT_LINE_WORD: number = wholeLines(FIRST_HELD_WORD + HELD_WORDS);
 
 /** The number of words. */
 const WORDS = HOT_LINE_WORD + 2 * MAILBOX_WORDS;

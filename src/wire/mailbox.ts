@@ -13,8 +13,10 @@ const PROMISED = 2;
  */
 const HEADER_WORDS = 4;
 
-/** The words of a cache line. */
-const LINE_WORDS = 16;
+/** So many words, rounded up to whole cache lines. */
+export function wholeLines(words: number): number {
+  return Math.ceil(words / 16) * 16;
+}
 
 // The states. At first it is closed.
 const CLOSED = 0;
@@ -35,8 +37,9 @@ export interface Sleeper {
 }
 
 /** The memory of a mailbox, in words: whole cache lines. */
-export const MAILBOX_WORDS: number =
-  Math.ceil((HEADER_WORDS + BRIEF_BYTES / 4) / LINE_WORDS) * LINE_WORDS;
+export const MAILBOX_WORDS: number = wholeLines(
+  HEADER_WORDS + BRIEF_BYTES / 4,
+);
 
 /** Looks between two at the clock. */
 const LOOKS = 32;
