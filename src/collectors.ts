@@ -19,6 +19,8 @@ export interface Collector {
 /** Results of consecutive tasks. */
 type Part = ArrayLike<unknown>;
 
+const NONE: Part = [];
+
 /** Puts parts of results in order; without order they pass as they come. */
 class Sequence {
   readonly #ordered: boolean;
@@ -135,8 +137,8 @@ function writeNumbers(
 
 /** What an iterator needs of the call whose results it gives. */
 export interface IteratedCall {
-  /** A result has been taken. */
-  taken(): void;
+  /** So many results have been taken. */
+  taken(count: number): void;
   /** No more results are wanted. Resolves when the call has ended. */
   cancel(): Promise<void>;
   /** Resolves when all that belongs to the end of the call is done. */
@@ -146,9 +148,14 @@ export interface IteratedCall {
 /** Hands results to a consumer one by one, for `imap` and `imapUnordered`. */
 export class IteratorCollector implements Collector {
   readonly #sequence: Sequence;
-  /** Results whose turn it is; of the first part `#position` were taken. */
+  /** Results whose turn it is. */
   readonly #parts = new Queue<Part>();
+  /** The first of them; the next result is the one at `#position`. */
+  #part: Part = NONE;
   #position = 0;
+  /** From here to there results are taken without more ado. */
+  #runStart = 0;
+  #runEnd = 0;
   readonly #turns = new TurnWatch();
   #waiting: Resolvers<IteratorResult<unknown, undefined>>[] = [];
   #end: { error?: unknown; failed: boolean } | undefined;
@@ -179,7 +186,7 @@ export class IteratorCollector implements Collector {
 
   fail(error: unknown): void {
     // Results that nobody has taken go with the call.
-    this.#parts.clear();
+    this.#clear();
     this.#close({ error, failed: true });
   }
 
@@ -188,7 +195,7 @@ export class IteratorCollector implements Collector {
     const iterator = {
       next: () => this.#step(),
       return: async (): Promise<IteratorResult<unknown, undefined>> => {
-        this.#parts.clear();
+        this.#clear();
         this.#close({ failed: false });
         await this.#over(this.#call.cancel());
         return { done: true, value: undefined };
@@ -204,15 +211,18 @@ export class IteratorCollector implements Collector {
   }
 
   #step(): Promise<IteratorResult<unknown, undefined>> {
+    if (this.#position < this.#runEnd) {
+      return Promise.resolve({ done: false, value: this.#take() });
+    }
     if (!this.#hasBegun) {
       this.#hasBegun = true;
       if (!this.#end) this.#begin();
     }
     if (this.#parts.length > 0) {
-      if (this.#turns.isDue()) {
-        return passAfterTurn({ done: false, value: this.#take() });
-      }
-      return Promise.resolve({ done: false, value: this.#take() });
+      const isDue = this.#turns.isDue();
+      this.#beginRun(isDue ? 1 : this.#turns.stepsLeft);
+      const result = { done: false, value: this.#take() } as const;
+      return isDue ? passAfterTurn(result) : Promise.resolve(result);
     }
     if (this.#end) return this.#last();
     const resolvers = withResolvers<IteratorResult<unknown, undefined>>();
@@ -248,21 +258,46 @@ export class IteratorCollector implements Collector {
   /** Gives results to those who wait for them. */
   #handOut(): void {
     while (this.#waiting.length > 0 && this.#parts.length > 0) {
+      if (this.#position === this.#runEnd) this.#beginRun(1);
       const { resolve } = this.#waiting.shift()!;
       resolve({ done: false, value: this.#take() });
     }
   }
 
+  /** So many of the results that are there may be taken, or fewer. */
+  #beginRun(most: number): void {
+    this.#part = this.#parts.peek()!;
+    this.#runStart = this.#position;
+    this.#runEnd = Math.min(this.#position + most, this.#part.length);
+  }
+
   #take(): unknown {
-    const part = this.#parts.peek()!;
-    const value = part[this.#position++];
+    const value = this.#part[this.#position++];
+    if (this.#position === this.#runEnd) this.#endRun();
+    return value;
+  }
+
+  #endRun(): void {
+    const part = this.#part;
+    const count = this.#runEnd - this.#runStart;
     if (this.#position === part.length) {
       this.#parts.shift();
-      this.#position = 0;
+      this.#forgetPart();
       if (part instanceof Float64Array) giveNumbers(part);
     }
-    this.#call.taken();
-    return value;
+    this.#turns.pass(count);
+    this.#call.taken(count);
+  }
+
+  /** Drops the results that are there. */
+  #clear(): void {
+    this.#parts.clear();
+    this.#forgetPart();
+  }
+
+  #forgetPart(): void {
+    this.#part = NONE;
+    this.#position = this.#runStart = this.#runEnd = 0;
   }
 
   #close(end: { error?: unknown; failed: boolean }): void {

@@ -208,9 +208,11 @@ export class MapCall implements TaskSource, IteratedCall {
     await this.#released;
   }
 
-  /** A result has been taken. */
-  taken(): void {
-    if (!this.#request.countsUntaken || --this.#active > this.#resumeAt) return;
+  /** So many results have been taken. */
+  taken(count: number): void {
+    if (!this.#request.countsUntaken) return;
+    this.#active -= count;
+    if (this.#active > this.#resumeAt) return;
     this.#resumeAt = -1;
     if (!this.#hasEnded && !this.#reader.ended) this.#crew!.feed();
   }

@@ -33,12 +33,22 @@ export function isTurnDue(longest: number, now: number = clock.now()): boolean {
 /** Looks whether a turn is due for one of many steps, where these are quick. */
 export class TurnWatch {
   #steps = 1;
-  #stepsLeft = 1;
+  #stepsLeft = 0;
   #lastLook = 0;
 
-  /** To be asked at each step. */
+  /** Steps that need no look, as none is due. */
+  get stepsLeft(): number {
+    return this.#stepsLeft;
+  }
+
+  /** So many steps have been taken. */
+  pass(count: number): void {
+    this.#stepsLeft -= count;
+  }
+
+  /** To be asked before a step. */
   isDue(): boolean {
-    if (--this.#stepsLeft > 0) return false;
+    if (this.#stepsLeft > 0) return false;
     const now = clock.now();
     const isQuick = now - this.#lastLook < QUICK;
     this.#steps = isQuick ? Math.min(this.#steps * 2, MOST_STEPS) : 1;
