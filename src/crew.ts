@@ -1,3 +1,4 @@
+import { clock } from "./runtime/detect.ts";
 import { BackgroundTimer } from "./background_timer.ts";
 import { WorkerDiedError } from "./errors.ts";
 import type { FunctionHandle } from "./functions/registry.ts";
@@ -376,7 +377,7 @@ export class Crew implements WorkerOwner {
 
   /** Stops workers that have been idle for long. */
   #stopIdle(): void {
-    const limit = performance.now() - this.#limits.idleTimeout!;
+    const limit = clock.now() - this.#limits.idleTimeout!;
     for (const worker of this.#present()) {
       if (this.#stopping || worker.idleSince > limit) continue;
       if (worker.load > 0 || this.#retiring.has(worker)) continue;

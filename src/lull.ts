@@ -1,3 +1,4 @@
+import { clock } from "./runtime/detect.ts";
 import { BackgroundTimer } from "./background_timer.ts";
 
 /** Nothing has ended for so long, in ms: calls do not follow each other. */
@@ -13,7 +14,7 @@ export class Lull {
   readonly #timer = new BackgroundTimer(() => this.#look());
   #deadline = 0;
 
-  /** `lastEnd` tells when something last ended, by `performance.now()`. */
+  /** `lastEnd` tells when something last ended, by the clock. */
   constructor(act: () => void, lastEnd: () => number) {
     this.#act = act;
     this.#lastEnd = lastEnd;
@@ -21,7 +22,7 @@ export class Lull {
 
   /** Waits for the next lull. */
   wait(): void {
-    this.#deadline = performance.now() + PATIENCE;
+    this.#deadline = clock.now() + PATIENCE;
     this.#timer.start(LULL);
   }
 
@@ -31,7 +32,7 @@ export class Lull {
   }
 
   #look(): void {
-    const now = performance.now();
+    const now = clock.now();
     if (now < this.#deadline && this.#lastEnd() > now - LULL) {
       this.#timer.start(LULL);
     } else this.#act();

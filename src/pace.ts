@@ -1,5 +1,4 @@
-import { clock } from "./clock.ts";
-import { runtime } from "./runtime/detect.ts";
+import { clock, runtime } from "./runtime/detect.ts";
 import type { Chunk } from "./task_source.ts";
 import { MOST_TASKS } from "./wire/hot_line.ts";
 
@@ -57,7 +56,7 @@ export class Pace {
   }
 
   /**
-   * Since when the worker has had nothing to do, by `performance.now()`; while
+   * Since when the worker has had nothing to do, by the clock; while
    * calls are hot, one of the last few times.
    */
   get idleSince(): number {

@@ -1,4 +1,4 @@
-import { clock } from "./clock.ts";
+import { clock } from "./runtime/detect.ts";
 import { PoolTerminatedError } from "./errors.ts";
 import { HeldChunks } from "./held_chunks.ts";
 import type { Counters } from "./insights/counters.ts";
@@ -122,7 +122,7 @@ export class PoolWorker {
     return this.#held.size;
   }
 
-  /** Since when it holds no chunk, about, by `performance.now()`. */
+  /** Since when it holds no chunk, about, by the clock. */
   get idleSince(): number {
     return this.#pace.idleSince;
   }

@@ -1,4 +1,4 @@
-import { clock } from "./clock.ts";
+import { clock } from "./runtime/detect.ts";
 
 /** How long who takes results may keep timers and messages waiting, in ms. */
 const LONGEST_WAIT = 8;

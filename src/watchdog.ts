@@ -1,3 +1,4 @@
+import { clock } from "./runtime/detect.ts";
 import { BackgroundTimer } from "./background_timer.ts";
 import { type ControlBlock, hasBegun, progressOf } from "./wire/control.ts";
 
@@ -102,7 +103,7 @@ export class Watchdog {
   }
 
   #look(): void {
-    const now = performance.now();
+    const now = clock.now();
     const late: Watch[] = [];
     for (const watch of this.#watches.values()) {
       const step = watch.step();

@@ -1,3 +1,4 @@
+import { clock } from "./runtime/detect.ts";
 import type { FunctionHandle } from "./functions/registry.ts";
 import type { WorkerEnd, WorkerPort } from "./runtime/contract.ts";
 import { ManagedAnswers } from "./managed/answers.ts";
@@ -124,7 +125,7 @@ export class WorkerLink {
         return 0;
       }
     }
-    const start = performance.now();
+    const start = clock.now();
     const { payload, transfer } = this.codec.packList(elements);
     this.#define(handle);
     this.#managed.keep(payload);
@@ -132,7 +133,7 @@ export class WorkerLink {
     // It counts as begun, as nobody could take it back.
     if (!this.sharesControl) begin(this.control, sequence);
     this.#post([CHUNK, sequence, handle.id, mode, payload], transfer);
-    return performance.now() - start;
+    return clock.now() - start;
   }
 
   /** Sends chunks, until told otherwise, the quick way if it can. */

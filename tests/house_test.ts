@@ -64,14 +64,14 @@ test("stripCode() keeps code and drops comments, strings and regular expressions
   assertEquals(code.split("\n").length, 4);
 });
 
-test("Only src/runtime/ names Deno, Bun or process", () => {
+test("Only src/runtime/ names Deno, Bun, process or performance", () => {
   const tool = "src/worker/generate.ts";
   const core = sources.filter(({ file }) =>
     !file.startsWith("src/runtime/") && file !== tool
   );
   assert(core.length > 0);
   // A property or an option may be called process: a pool's workers are some.
-  const named = /\b(?:Deno|Bun)\b|(?<!\.\s*)\bprocess\b(?!\s*\??:)/;
+  const named = /\b(?:Deno|Bun|performance)\b|(?<!\.\s*)\bprocess\b(?!\s*\??:)/;
   assertEquals(core.flatMap((source) => places(source, named)), []);
 });
 

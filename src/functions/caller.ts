@@ -1,4 +1,4 @@
-import { clock } from "../clock.ts";
+import { clock } from "../runtime/detect.ts";
 import { baseOfSource, isSource } from "./source_name.ts";
 
 // deno-lint-ignore ban-types

@@ -1,3 +1,4 @@
+import { clock } from "../runtime/detect.ts";
 import {
   COMPLETED,
   type Counters,
@@ -57,7 +58,7 @@ export class WorkerMeter {
   /** `now` tells the time in ms. */
   constructor(
     counters: Counters,
-    now: () => number = () => performance.now(),
+    now: () => number = () => clock.now(),
   ) {
     this.#counters = counters;
     this.#now = now;

@@ -1,4 +1,4 @@
-import { runtime } from "../runtime/detect.ts";
+import { clock, runtime } from "../runtime/detect.ts";
 import type { ProgressStream } from "./terminal.ts";
 
 /** What bars need from the world. */
@@ -30,7 +30,7 @@ export function runtimeHost(): ProgressHost {
   const program = runtime.builtin<NodeProcess>("node:process");
   return {
     stream: program.stderr,
-    now: () => performance.now(),
+    now: () => clock.now(),
     every(ms, callback) {
       const timer = setInterval(callback, ms);
       runtime.unrefTimer(timer);

@@ -1,3 +1,4 @@
+import { clock } from "../runtime/detect.ts";
 /** How far a call has come. */
 export interface Progress {
   /** Tasks that are done. */
@@ -53,7 +54,7 @@ export class ProgressMeter {
   constructor(
     total: number | undefined,
     interval = 100,
-    now: () => number = () => performance.now(),
+    now: () => number = () => clock.now(),
   ) {
     this.#total = total;
     this.#interval = interval;

@@ -64,6 +64,12 @@ export interface Capabilities {
   lengthensNumbers: boolean;
 }
 
+/** A clock that is never set. */
+export interface Clock {
+  /** The time in ms, from some moment on. */
+  now(): number;
+}
+
 /** How a process is to be. */
 export interface ProcessOptions {
   /** The most that its heap may take, in MiB. */

@@ -1,7 +1,7 @@
 import { bun, bunWorker } from "./bun.ts";
-import type { Runtime, WorkerRuntime } from "./contract.ts";
+import type { Clock, Runtime, WorkerRuntime } from "./contract.ts";
 import { deno, denoWorker } from "./deno.ts";
-import { node, nodeWorker } from "./node.ts";
+import { node, nodeClock, nodeWorker } from "./node.ts";
 
 // By names that only the runtime itself has: shims of `Deno` for Node and
 // the DOM names of Bun's main thread have misled others.
@@ -31,3 +31,6 @@ export const workerRuntime: WorkerRuntime = name === "node"
   : name === "deno"
   ? denoWorker
   : bunWorker;
+
+/** The clock of this thread. */
+export const clock: Clock = name === "node" ? nodeClock : performance;

@@ -1,3 +1,4 @@
+import { clock } from "./detect.ts";
 import type { Libc } from "./libc.ts";
 import type { FutexResult, Native } from "./native.ts";
 
@@ -98,7 +99,7 @@ export function linux(libc: Libc): Native {
   ): FutexResult {
     if (result === 0) return "woken";
     if (Atomics.load(array, index) !== expected) return "changed";
-    return performance.now() >= deadline ? "timedOut" : "woken";
+    return clock.now() >= deadline ? "timedOut" : "woken";
   }
 
   return {
@@ -143,7 +144,7 @@ export function linux(libc: Libc): Native {
       return libc.bufferAt(address, byteLength);
     },
     futexWait(array, index, expected, ms) {
-      const deadline = performance.now() + ms;
+      const deadline = clock.now() + ms;
       const address = addressAt(array, index);
       timespec(ms, scratch);
       const result = call
@@ -156,7 +157,7 @@ export function linux(libc: Libc): Native {
       expected,
       ms,
     ) {
-      const deadline = performance.now() + ms;
+      const deadline = clock.now() + ms;
       const address = addressAt(array, index);
       const time = timespec(ms);
       waiting.add(time);

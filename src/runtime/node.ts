@@ -1,5 +1,6 @@
 import type {
   Capabilities,
+  Clock,
   ProcessOptions,
   Runtime,
   WorkerEvents,
@@ -40,6 +41,7 @@ interface NodeProcess {
   env: Record<string, string | undefined>;
   versions: { node: string };
   cwd(): string;
+  hrtime(): [seconds: number, nanoseconds: number];
   exit(code?: number): never;
   on(event: string, listener: (value: never) => void): void;
   getBuiltinModule(name: string): unknown;
@@ -53,6 +55,17 @@ const scope = globalThis as unknown as { process: NodeProcess };
 function builtin<T>(name: string): T {
   return scope.process.getBuiltinModule(name) as T;
 }
+
+let hrtime: NodeProcess["hrtime"] | undefined;
+
+/** The same as `performance`, which takes a ms to load in each thread. */
+export const nodeClock: Clock = {
+  now() {
+    hrtime ??= scope.process.hrtime;
+    const [seconds, nanoseconds] = hrtime();
+    return seconds * 1e3 + nanoseconds / 1e6;
+  },
+};
 
 async function importFrom(
   specifier: string,

@@ -1,3 +1,4 @@
+import { clock } from "../runtime/detect.ts";
 import { checkInteger, message } from "../check.ts";
 import { LockAbandonedError } from "../errors.ts";
 import {
@@ -172,10 +173,10 @@ export class Condition implements Shareable {
     options: AsyncWaitOptions = {},
   ): Promise<T> {
     checkPredicate(predicate);
-    const deadline = performance.now() + checkAsyncWait(ACTION, options);
+    const deadline = clock.now() + checkAsyncWait(ACTION, options);
     let result = predicate();
     while (!result) {
-      const timeout = deadline - performance.now();
+      const timeout = deadline - clock.now();
       if (timeout <= 0) break;
       await this.wait({ ...options, timeout });
       result = predicate();
@@ -191,10 +192,10 @@ export class Condition implements Shareable {
    */
   waitForSync<T>(predicate: () => T, options?: SyncWaitOptions): T {
     checkPredicate(predicate);
-    const deadline = performance.now() + checkSyncWait(ACTION, options);
+    const deadline = clock.now() + checkSyncWait(ACTION, options);
     let result = predicate();
     while (!result) {
-      const timeout = deadline - performance.now();
+      const timeout = deadline - clock.now();
       if (timeout <= 0) break;
       this.waitSync({ timeout });
       result = predicate();

@@ -1,3 +1,4 @@
+import { clock } from "../runtime/detect.ts";
 import {
   LockAbandonedError,
   QueueClosedError,
@@ -108,7 +109,7 @@ export class QueueCore {
     timeout: number,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const deadline = performance.now() + timeout;
+    const deadline = clock.now() + timeout;
     while (true) {
       const seen = await this.#locked(() => this.#write(record));
       if (seen === undefined) return this.#announce(PUTS, GETTERS, 1);
@@ -123,7 +124,7 @@ export class QueueCore {
 
   /** The same, blocking the thread. */
   putSync(record: Uint8Array, timeout: number): void {
-    const deadline = performance.now() + timeout;
+    const deadline = clock.now() + timeout;
     while (true) {
       const seen = this.#lockedSync(() => this.#write(record));
       if (seen === undefined) return this.#announce(PUTS, GETTERS, 1);
@@ -149,7 +150,7 @@ export class QueueCore {
     timeout: number,
     signal: AbortSignal | undefined,
   ): Promise<Uint8Array> {
-    const deadline = performance.now() + timeout;
+    const deadline = clock.now() + timeout;
     while (true) {
       const found = await this.#locked(() => this.#read());
       if (typeof found !== "number") return this.#got(found);
@@ -164,7 +165,7 @@ export class QueueCore {
 
   /** The same, blocking the thread. */
   getSync(timeout: number): Uint8Array {
-    const deadline = performance.now() + timeout;
+    const deadline = clock.now() + timeout;
     while (true) {
       const found = this.#lockedSync(() => this.#read());
       if (typeof found !== "number") return this.#got(found);
@@ -331,7 +332,7 @@ function rethrowUnlessAbandoned(error: unknown): void {
 }
 
 function leftUntil(deadline: number): number {
-  return Math.max(0, deadline - performance.now());
+  return Math.max(0, deadline - clock.now());
 }
 
 function noRoom(timeout: number): Error {

@@ -1,3 +1,4 @@
+import { clock } from "../runtime/detect.ts";
 import { whenAborted } from "../abort.ts";
 import { TimeoutError } from "../errors.ts";
 import {
@@ -60,12 +61,12 @@ export interface Waiter {
 /** Waits, blocking the thread. False when the time is over. */
 export function waitSync(waiter: Waiter, timeout: number): boolean {
   const { cell, index } = waiter;
-  const start = performance.now();
+  const start = clock.now();
   let level = NEWCOMER;
   while (true) {
     const seen = waiter.attempt(level);
     if (seen === undefined) return true;
-    const waited = performance.now() - start;
+    const waited = clock.now() - start;
     if (waited >= timeout) return tryLast(waiter);
     const left = timeout - waited;
     sleep(
@@ -86,7 +87,7 @@ export async function wait(
   timeout: number,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  const start = performance.now();
+  const start = clock.now();
   let level = NEWCOMER;
   let round = 0;
   let tries = 0;
@@ -96,7 +97,7 @@ export async function wait(
       signal?.throwIfAborted();
       const seen = waiter.attempt(level);
       if (seen === undefined) return true;
-      const waited = performance.now() - start;
+      const waited = clock.now() - start;
       if (waited >= timeout) return tryLast(waiter);
       const left = timeout - waited;
       const ms = level === NEWCOMER ? Math.min(left, STAND_BACK) : left;
@@ -125,7 +126,7 @@ function tryLast(waiter: Waiter): boolean {
 }
 
 function levelAfter(start: number): number {
-  return performance.now() - start > PATIENCE ? STARVING : SLEPT;
+  return clock.now() - start > PATIENCE ? STARVING : SLEPT;
 }
 
 /** Resolves when the signal aborts; to be disposed of. */

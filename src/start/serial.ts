@@ -1,4 +1,4 @@
-import { runtime } from "../runtime/detect.ts";
+import { clock, runtime } from "../runtime/detect.ts";
 import type { WorkerEvents, WorkerPort } from "../runtime/contract.ts";
 import { referenceCodec } from "../wire/codec.ts";
 import { type ControlBlock, createControl } from "../wire/control.ts";
@@ -35,12 +35,12 @@ function createMailbox<M>(deliver: (message: M) => void): (message: M) => void {
     for (const message of messages.splice(0)) deliver(message);
   };
   const yieldFirst = () => {
-    lastYield = performance.now();
+    lastYield = clock.now();
     deliverAll();
   };
   return (message) => {
     if (messages.push(message) > 1) return;
-    if (performance.now() - lastYield < YIELD_INTERVAL) {
+    if (clock.now() - lastYield < YIELD_INTERVAL) {
       queueMicrotask(deliverAll);
     } else {
       callSoon(yieldFirst);

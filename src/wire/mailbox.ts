@@ -1,4 +1,4 @@
-import { clock } from "../clock.ts";
+import { clock } from "../runtime/detect.ts";
 import { BRIEF_BYTES, BriefValues } from "./brief.ts";
 
 // The words of a mailbox.

@@ -1,3 +1,4 @@
+import { clock } from "../runtime/detect.ts";
 import type { Counters } from "../insights/counters.ts";
 import { type ControlBlock, progressOf } from "../wire/control.ts";
 import {
@@ -58,7 +59,7 @@ export class Announcer {
     index: number,
     isolated: boolean,
   ): Promise<void> | undefined {
-    const now = performance.now();
+    const now = clock.now();
     if (!isolated && index > 0 && now - this.#lastAt < INTERVAL) {
       return undefined;
     }

@@ -1,4 +1,4 @@
-import { clock } from "../clock.ts";
+import { clock } from "../runtime/detect.ts";
 import type { LongTask, WorkerMeter } from "../insights/worker_meter.ts";
 import type { Codec } from "../wire/codec.ts";
 import {
@@ -38,7 +38,7 @@ export interface ReportSetup {
   hotLine: HotLine | undefined;
   /** Where results may be put as long as they are numbers. */
   buffer: Float64Array | undefined;
-  /** When the chunk was begun, by `performance.now()`; 0 if nobody asks. */
+  /** When the chunk was begun, by the clock; 0 if nobody asks. */
   startedAt: number;
 }
 

@@ -1,3 +1,4 @@
+import { clock } from "../runtime/detect.ts";
 import type { WorkerMeter } from "../insights/worker_meter.ts";
 import { LONGEST_TIMER, timeoutError } from "../timeouts.ts";
 import {
@@ -62,7 +63,7 @@ export interface RunSetup {
   control: ControlBlock;
   workerId: number;
   report: ChunkReport;
-  /** When the chunk was begun, by `performance.now()`. */
+  /** When the chunk was begun, by the clock. */
   startedAt: number;
   meter: WorkerMeter | undefined;
   announcer: Announcer | undefined;
@@ -122,7 +123,7 @@ export async function runInOrder(setup: RunSetup): Promise<void> {
       }
       // Quick tasks need not pay for the clock.
       if (--untilLook === 0) {
-        now = performance.now();
+        now = clock.now();
         // The owner may have been too busy to see it.
         if (stride === 1 && now - lastLook >= taskTimeout) {
           throw timeoutError("task", taskTimeout, setup.workerId);
@@ -138,7 +139,7 @@ export async function runInOrder(setup: RunSetup): Promise<void> {
       }
       report.addFailure(i, error);
       // After a failure the next task is looked at alone.
-      now ??= performance.now();
+      now ??= clock.now();
     }
     if (now === undefined) continue;
     // The last ones are told with the end of the chunk.
@@ -153,7 +154,7 @@ export async function runInOrder(setup: RunSetup): Promise<void> {
       meter?.pauseTasks(i + 1);
       await new Promise<void>(callSoon);
       meter?.resumeTasks();
-      lastYield = now = performance.now();
+      lastYield = now = clock.now();
     }
     lastLook = now;
   }
@@ -215,9 +216,9 @@ export async function runSideBySide(
 async function runTimed(setup: RunSetup, index: number): Promise<unknown> {
   const timeout = setup.mode.taskTimeout!;
   const late = () => timeoutError("task", timeout, setup.workerId);
-  const start = performance.now();
+  const start = clock.now();
   const value = call(setup.task, setup.elements[index]);
-  const left = timeout - (performance.now() - start);
+  const left = timeout - (clock.now() - start);
   if (left <= 0) {
     // Nobody will look at what the late task gives.
     if (isThenable(value)) value.then(undefined, () => {});

@@ -1,3 +1,4 @@
+import { clock } from "../runtime/detect.ts";
 import type { WorkerMeter } from "../insights/worker_meter.ts";
 import type { Codec } from "../wire/codec.ts";
 import { INITIALISING, RUNNING, setPhase } from "../wire/control.ts";
@@ -55,7 +56,7 @@ export class Lifecycle {
     const { workerInit, control } = this.#setup;
     setPhase(control, INITIALISING);
     await this.#host.announcer?.setPhase(INITIALISING);
-    const start = performance.now();
+    const start = clock.now();
     try {
       await this.#call(workerInit);
       this.#isInitialised = true;
@@ -63,7 +64,7 @@ export class Lifecycle {
       this.#initError = { error };
       throw error;
     } finally {
-      this.#meter?.addInit(performance.now() - start);
+      this.#meter?.addInit(clock.now() - start);
       setPhase(control, RUNNING);
       void this.#host.announcer?.setPhase(RUNNING);
     }
@@ -74,14 +75,14 @@ export class Lifecycle {
     const { workerExit } = this.#setup;
     if (!this.#isInitialised || workerExit === undefined) return undefined;
     const { codec } = this.#host;
-    const start = performance.now();
+    const start = clock.now();
     try {
       const result = await this.#call(workerExit);
       return { result: codec.pack(result, EXIT_RESULT) };
     } catch (error) {
       return { error: codec.packError(error) };
     } finally {
-      this.#meter?.addExit(performance.now() - start);
+      this.#meter?.addExit(clock.now() - start);
     }
   }
 

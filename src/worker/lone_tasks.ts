@@ -1,4 +1,4 @@
-import { clock } from "../clock.ts";
+import { clock } from "../runtime/detect.ts";
 import { beginTask, type ControlBlock, endTasks } from "../wire/control.ts";
 import type { HotLine } from "../wire/hot_line.ts";
 import { type ChunkReport, elapsedSince } from "./chunk_report.ts";

@@ -1,4 +1,4 @@
-import { clock } from "../clock.ts";
+import { clock } from "../runtime/detect.ts";
 import { WorkerMeter } from "../insights/worker_meter.ts";
 import {
   begin,
