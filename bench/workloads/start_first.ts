@@ -1,5 +1,6 @@
 // From making a pool to its first result, in a program that just began.
 import { WorkerPool } from "../../mod.ts";
+import { startLoneWorker } from "../contestants/lone_worker.ts";
 import { peerRows } from "../contestants/peers.ts";
 import { workerProgram } from "../../src/worker/source.ts";
 import { RawWorkers } from "../contestants/raw.ts";
@@ -47,6 +48,9 @@ export function startRows(fresh: boolean): Record<string, Row> {
         const [two] = await workers.map<number>("read", [program]);
         return [two, () => workers.stop()];
       }, fresh)),
+    // And to run it, up to the first task: what no pool around it could save.
+    "raw, runs polypool's program": () =>
+      Promise.resolve(session(startLoneWorker, fresh)),
     "polypool": () =>
       Promise.resolve(session(async () => {
         const pool = new WorkerPool({ nJobs: 2 });

@@ -1,0 +1,68 @@
+import { runtime } from "../../src/runtime/detect.ts";
+import { cloningCodec as codec } from "../../src/wire/codec.ts";
+import { withResolvers } from "../../src/promises.ts";
+import { createControl, offer } from "../../src/wire/control.ts";
+import {
+  CHUNK,
+  DEFINE,
+  type FromWorker,
+  RESULTS,
+  SETUP,
+  type ToWorker,
+} from "../../src/wire/messages.ts";
+import type { ListPayload } from "../../src/wire/list.ts";
+import { workerProgram } from "../../src/worker/source.ts";
+
+/**
+ * A worker of polypool's without a pool: told by hand to compute 1 + 1. Gives
+ * the result and what stops the worker.
+ */
+export async function startLoneWorker(): Promise<
+  [result: unknown, stop: () => unknown]
+> {
+  const { promise, resolve, reject } = withResolvers<ArrayLike<unknown>>();
+  const port = runtime.startThread(workerProgram, {
+    onMessage(message) {
+      const [kind, , , results] = message as FromWorker;
+      if (kind === RESULTS) resolve(codec.unpackList(results as ListPayload));
+    },
+    onEnd: ({ error }) => reject(error),
+  });
+  const control = createControl();
+  offer(control, 0);
+  const messages: ToWorker[] = [
+    [SETUP, {
+      workerId: 0,
+      passWorkerId: false,
+      useWorkerState: false,
+      sharedObjects: undefined,
+      workerInit: undefined,
+      workerExit: undefined,
+      cpuIds: undefined,
+      preload: [],
+      measures: false,
+      typescriptLoader: undefined,
+      control: codec.pack(control, "control"),
+      nativeModule: undefined,
+      globals: undefined,
+    }],
+    [DEFINE, 0, {
+      kind: "text",
+      name: "increment",
+      text: "(x) => x + 1",
+      base: undefined,
+      closure: undefined,
+      closureTexts: {},
+      isShared: false,
+    }],
+    [CHUNK, 0, 0, {
+      concurrency: 1,
+      isolated: true,
+      taskTimeout: undefined,
+      timesItself: false,
+    }, codec.packList([1]).payload],
+  ];
+  for (const message of messages) port.post(message, []);
+  const results = await promise;
+  return [results[0], () => port.terminate()];
+}
