@@ -135,7 +135,7 @@ export class Crew implements WorkerOwner {
 
   /** Starts all workers. Resolves when they can run tasks. */
   async start(): Promise<void> {
-    await this.#stopping;
+    if (this.#stopping) await this.#stopping;
     this.#fill();
     await Promise.all(this.#present().map((worker) => worker.ready));
     this.#watchIdle();

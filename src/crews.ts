@@ -99,13 +99,21 @@ export class Crews {
     limits: Limits,
     add: (crew: Crew, lane: ApplyLane) => void,
   ): Promise<void> | undefined {
+    const key = this.#key(handles);
+    // At once, so that a thread starts while whoever called goes on computing.
+    if (!this.#current && this.#entering.size === 0) {
+      try {
+        this.#current = this.#create(key, handles);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    }
     const entry = this.#enterNow(handles, limits);
     if (entry) {
       add(entry.crew, entry.lane);
       return undefined;
     }
     // Settings may change again before a call that waits has its turn.
-    const key = this.#key(handles);
     const entering = this.#renew(key, handles, limits, add, this.#lastEntering);
     this.#entering.add(entering);
     this.#lastEntering = entering;

@@ -238,7 +238,11 @@ test("WorkerPool has one listener for a signal that many calls share", async () 
 });
 
 test("WorkerPool rejects when the signal aborts while workers start", async () => {
-  const pool = new WorkerPool({ nJobs: 2 });
+  const pool = new WorkerPool({
+    nJobs: 2,
+    // So that none has started when the call returns, however long that takes.
+    workerInit: () => new Promise((resolve) => setTimeout(resolve, 200)),
+  });
   const controller = new AbortController();
   const started = sharedArray(Int32Array, 1);
   const call = pool.map(

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { test } from "node:test";
 import { sharedArray } from "../mod.ts";
-import { WorkerPool } from "./support/pool.ts";
+import { inThreads, WorkerPool } from "./support/pool.ts";
+import { testIf } from "./support/skip.ts";
 import { open } from "./support/waiting.ts";
 
 async function gather<T>(results: AsyncIterable<T>): Promise<T[]> {
@@ -13,6 +14,29 @@ async function gather<T>(results: AsyncIterable<T>): Promise<T[]> {
 function upTo(n: number): number[] {
   return Array.from({ length: n }, (_, i) => i);
 }
+
+// --- start ---
+
+testIf(inThreads, "what starts a process needs the event loop")(
+  "WorkerPool runs a first call while its caller goes on computing",
+  async () => {
+    const raise = (flag: Int32Array) => Atomics.store(flag, 0, 1);
+    const calls = [
+      (pool: WorkerPool, flag: Int32Array) => pool.apply(raise, [flag]),
+      (pool: WorkerPool, flag: Int32Array) => pool.map(raise, [flag]),
+    ];
+    for (const call of calls) {
+      const pool = new WorkerPool({ nJobs: 2 });
+      const flag = sharedArray(Int32Array, 1);
+      const result = call(pool, flag);
+      const deadline = Date.now() + 20_000;
+      while (Atomics.load(flag, 0) === 0 && Date.now() < deadline);
+      assertEquals(flag[0], 1);
+      await result;
+      await pool.join();
+    }
+  },
+);
 
 // --- workerInit ---
 
