@@ -443,10 +443,12 @@ test("WorkerPool does not take the time of tasks for that of 'workerInit'", asyn
 // --- workerExitTimeout ---
 
 test("WorkerPool.join() rejects when 'workerExit' takes longer than 'workerExitTimeout'", async () => {
+  // Long enough for an exit that ends, on a busy machine.
+  const workerExitTimeout = 400;
   const exits = sharedArray(Int32Array, 1);
   const pool = new WorkerPool({
     nJobs: 2,
-    workerExitTimeout: 80,
+    workerExitTimeout,
     sharedObjects: exits,
     passWorkerId: true,
     orderTasks: true,
@@ -460,7 +462,7 @@ test("WorkerPool.join() rejects when 'workerExit' takes longer than 'workerExitT
   const task = (_workerId: number, _exits: Int32Array, x: number) => x;
   await pool.map(task, [1, 2], { chunkSize: 1 });
   const error = await reasonOf(pool.join());
-  assertTimeout(error, "workerExit", 80);
+  assertTimeout(error, "workerExit", workerExitTimeout);
   assert(error instanceof TimeoutError);
   assertEquals(error.workerId, 1);
   assertEquals(pool.getExitResults(), [0]);
