@@ -103,7 +103,9 @@ export class Crews {
     // At once, so that a thread starts while whoever called goes on computing.
     if (!this.#current && this.#entering.size === 0) {
       try {
-        this.#current = this.#create(key, handles);
+        const entry = this.#create(key, handles);
+        // A getter in the shared objects may itself have called the pool.
+        this.#current ??= entry;
       } catch (error) {
         return Promise.reject(error);
       }
