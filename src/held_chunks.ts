@@ -205,7 +205,7 @@ export class HeldChunks {
     if (!chunk) return;
     this.#noteTask();
     this.#watchdog.touch(sequence);
-    const failures = packedFailures.length === 0 ? undefined : new Map(
+    const failures = packedFailures && new Map(
       packedFailures.map((
         [index, packed],
       ) => [index, this.#unpackError(packed, chunk, index)]),
@@ -219,7 +219,7 @@ export class HeldChunks {
       const { begun } = progressOf(this.#link.control, sequence);
       putBackFrom(begun, chunk, this.#workerId);
     }
-    this.#end(chunk, end.elapsed);
+    this.#end(chunk, end[0]);
   }
 
   /** A task has failed, and with it its chunk. */

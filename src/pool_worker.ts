@@ -268,8 +268,11 @@ export class PoolWorker {
       case COUNTED:
         return this.counters.set(message[1]);
       case RESULTS:
-        this.#note(message[5]?.longest);
-        if (message[5]) this.#pace.noteEnd(message[5].elapsed);
+        if (message[5]) {
+          const [elapsed, longest] = message[5];
+          this.#note(longest);
+          this.#pace.noteEnd(elapsed);
+        }
         return this.#held.addResults(message);
       case FAILED:
         this.#note(message[4]);

@@ -23,6 +23,7 @@ import {
   DEFINE,
   FORGET,
   type FromWorker,
+  isOneByOne,
   MANAGED,
   SETUP,
   SKIP,
@@ -132,7 +133,8 @@ export class WorkerLink {
     offer(this.control, sequence);
     // It counts as begun, as nobody could take it back.
     if (!this.sharesControl) begin(this.control, sequence);
-    this.#post([CHUNK, sequence, handle.id, mode, payload], transfer);
+    const told = isOneByOne(mode) ? undefined : mode;
+    this.#post([CHUNK, sequence, handle.id, told, payload], transfer);
     return clock.now() - start;
   }
 

@@ -5,8 +5,8 @@ import { Mailbox, MAILBOX_WORDS, type Sleeper } from "./mailbox.ts";
 import {
   CHUNK,
   type ChunkMode,
-  type Failure,
   type FromWorker,
+  ONE_BY_ONE,
   RESULTS,
   type ToWorker,
 } from "./messages.ts";
@@ -38,8 +38,6 @@ const bySystem: Sleeper = {
     if ("futexWake" in native) native.futexWake(words, index, 1);
   },
 };
-
-const NO_FAILURES: Failure[] = [];
 
 type ChunkMessage = Extract<ToWorker, [typeof CHUNK, ...unknown[]]>;
 type ResultsMessage = Extract<FromWorker, [typeof RESULTS, ...unknown[]]>;
@@ -121,8 +119,8 @@ export class HotLine {
     const values = this.#receive(AWAKE, ASLEEP);
     if (!values) return undefined;
     const sequence = values.read() as number;
-    const end = { elapsed: values.read() as number, longest: undefined };
-    return [RESULTS, sequence, 0, readList(values), NO_FAILURES, end];
+    const elapsed = values.read() as number;
+    return [RESULTS, sequence, 0, readList(values), undefined, [elapsed]];
   }
 
   /** Whether this side fell asleep as it looked the last time. */
@@ -148,13 +146,11 @@ export class HotLine {
     if (!values) return undefined;
     const sequence = values.read() as number;
     const functionId = values.read() as number;
-    const mode: ChunkMode = {
-      concurrency: 1,
-      isolated: true,
-      taskTimeout: values.read() as number | undefined,
-      // The owner of a thread or process keeps the time of what runs one by one.
-      timesItself: false,
-    };
+    const taskTimeout = values.read() as number | undefined;
+    // The owner of a thread or process keeps the time of what runs one by one.
+    const mode = taskTimeout === undefined
+      ? undefined
+      : { ...ONE_BY_ONE, taskTimeout };
     return [CHUNK, sequence, functionId, mode, readList(values)];
   }
 

@@ -104,6 +104,21 @@ export interface ChunkMode {
   timesItself: boolean;
 }
 
+/** How most calls of `apply()` run: what is mostly sent shall be little. */
+export const ONE_BY_ONE: ChunkMode = {
+  concurrency: 1,
+  isolated: true,
+  taskTimeout: undefined,
+  timesItself: false,
+};
+
+/** Whether tasks are run so. */
+export function isOneByOne(mode: ChunkMode): boolean {
+  const { concurrency, isolated, taskTimeout, timesItself } = mode;
+  return concurrency === 1 && isolated && taskTimeout === undefined &&
+    !timesItself;
+}
+
 /** A method of a managed object that a worker calls, see managed/. */
 export interface ManagedCall {
   /** Whose. */
@@ -133,7 +148,8 @@ export type ToWorker =
     typeof CHUNK,
     sequence: number,
     functionId: number,
-    ChunkMode,
+    /** None is ONE_BY_ONE. */
+    ChunkMode | undefined,
     elements: ListPayload,
   ]
   | [typeof STOP]
@@ -167,12 +183,8 @@ export const MANAGED = 11;
 /** One failed task of an isolated chunk. */
 export type Failure = [taskIndex: number, PackedError];
 
-/** What a worker tells when a chunk has ended. */
-export interface ChunkEnd {
-  /** How long the chunk took, in ms. */
-  elapsed: number;
-  longest: LongTask[] | undefined;
-}
+/** What a worker tells when a chunk has ended: how long it took, in ms. */
+export type ChunkEnd = [elapsed: number, longest?: LongTask[]];
 
 /** A message from a worker. */
 export type FromWorker =
@@ -186,7 +198,7 @@ export type FromWorker =
     sequence: number,
     first: number,
     results: ListPayload,
-    failures: Failure[],
+    failures: Failure[] | undefined,
     end: ChunkEnd | undefined,
   ]
   /** A task threw, and with it ended a chunk that is not isolated. */

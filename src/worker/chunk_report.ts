@@ -8,6 +8,7 @@ import {
 } from "../wire/control.ts";
 import type { PackedError } from "../wire/errors.ts";
 import {
+  type ChunkEnd,
   FAILED,
   type Failure,
   type FromWorker,
@@ -184,8 +185,14 @@ export class ChunkReport {
       !this.#setup.meter && hotLine?.sendResults(sequence, elapsed, results)
     ) return;
     const { payload, transfer } = codec.packList(results, true);
-    const end = final ? { elapsed, longest: this.#takeLongest() } : undefined;
-    post([RESULTS, sequence, first, payload, failures, end], transfer);
+    const failed = failures.length > 0 ? failures : undefined;
+    const end = final ? this.#end(elapsed) : undefined;
+    post([RESULTS, sequence, first, payload, failed, end], transfer);
+  }
+
+  #end(elapsed: number): ChunkEnd {
+    const longest = this.#takeLongest();
+    return longest ? [elapsed, longest] : [elapsed];
   }
 
   #takeLongest(): LongTask[] | undefined {

@@ -15,6 +15,7 @@ import {
   type ChunkMode,
   DEFINE,
   FORGET,
+  ONE_BY_ONE,
   READY,
   SKIP,
   STOPPED,
@@ -148,7 +149,7 @@ export class Runner {
 
   /** Runs a chunk, after those that are there. */
   #add(message: ChunkMessage, isInTurn: boolean, isNext: boolean): void {
-    const [, sequence, functionId, mode, elements] = message;
+    const [, sequence, functionId, mode = ONE_BY_ONE, elements] = message;
     const known = this.#functions.get(functionId);
     const chunk = { message, known, isInTurn, isGiven: false };
     if (isInTurn && isGiven(elements as unknown[], mode)) {
@@ -253,7 +254,8 @@ export class Runner {
     chunk: QueuedChunk,
     callable: Callable,
   ): Promise<void> | undefined {
-    const [, sequence, functionId, mode, elements] = chunk.message;
+    const { message } = chunk;
+    const [, sequence, functionId, mode = ONE_BY_ONE, elements] = message;
     const { codec, finder, announcer, drained } = this.#host;
     const list = codec.unpackList(elements);
     if (chunk.isGiven || list.length === 1 && this.#runsAlone(mode)) {
@@ -302,7 +304,8 @@ export class Runner {
     startedAt: number,
     list?: ArrayLike<unknown>,
   ): ChunkReport {
-    const [, sequence, , { isolated, concurrency }] = message;
+    const [, sequence, , mode = ONE_BY_ONE] = message;
+    const { isolated, concurrency } = mode;
     const { codec, post, announcer, hotLine } = this.#host;
     return new ChunkReport({
       sequence,
