@@ -21,6 +21,7 @@ import type { PoolRecords } from "./pool_records.ts";
 import { ProgressTracker } from "./progress/tracker.ts";
 import { type Limits, timing } from "./task_source.ts";
 import type { OnError } from "./types.ts";
+import { ONE_BY_ONE } from "./wire/messages.ts";
 import { currentWorker, type WorkerScope } from "./worker/scope.ts";
 
 // deno-lint-ignore ban-types
@@ -287,8 +288,7 @@ export class Calls {
       handles: this.#lifecycleOf(options, caller, this.#lifecycle),
       limits,
       mode: {
-        concurrency: 1,
-        isolated: true,
+        ...ONE_BY_ONE,
         ...timing(limits, 1, this.#crews.inThread),
       },
       signal: options.signal,

@@ -1,4 +1,3 @@
-import { clock } from "./runtime/detect.ts";
 import { BackgroundTimer } from "./background_timer.ts";
 import { WorkerDiedError } from "./errors.ts";
 import type { FunctionHandle } from "./functions/registry.ts";
@@ -11,6 +10,7 @@ import {
   type WorkerOwner,
 } from "./pool_worker.ts";
 import { type Resolvers, withResolvers } from "./promises.ts";
+import { clock } from "./runtime/detect.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { Starter, StartSetup } from "./start/contract.ts";
 import type { TaskSource } from "./task_source.ts";

@@ -99,13 +99,12 @@ export class Crews {
     limits: Limits,
     add: (crew: Crew, lane: ApplyLane) => void,
   ): Promise<void> | undefined {
-    const key = this.#key(handles);
     // At once, so that a thread starts while whoever called goes on computing.
     if (!this.#current && this.#entering.size === 0) {
       try {
-        const entry = this.#create(key, handles);
+        const created = this.#create(this.#key(handles), handles);
         // A getter in the shared objects may itself have called the pool.
-        this.#current ??= entry;
+        this.#current ??= created;
       } catch (error) {
         return Promise.reject(error);
       }
@@ -116,6 +115,7 @@ export class Crews {
       return undefined;
     }
     // Settings may change again before a call that waits has its turn.
+    const key = this.#key(handles);
     const entering = this.#renew(key, handles, limits, add, this.#lastEntering);
     this.#entering.add(entering);
     this.#lastEntering = entering;

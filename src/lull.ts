@@ -1,5 +1,5 @@
-import { clock } from "./runtime/detect.ts";
 import { BackgroundTimer } from "./background_timer.ts";
+import { clock } from "./runtime/detect.ts";
 
 /** Nothing has ended for so long, in ms: calls do not follow each other. */
 const LULL = 20;

@@ -1,5 +1,5 @@
-import { clock } from "./runtime/detect.ts";
 import { BackgroundTimer } from "./background_timer.ts";
+import { clock } from "./runtime/detect.ts";
 import { type ControlBlock, hasBegun, progressOf } from "./wire/control.ts";
 
 /** The shortest and the longest time between two looks, in ms. */

@@ -13,12 +13,13 @@ import {
 import { HotLine, MOST_TASKS } from "../src/wire/hot_line.ts";
 import {
   CHUNK,
-  type ChunkMode,
   DEFINE,
   type FromWorker,
+  ONE_BY_ONE,
   RESULTS,
 } from "../src/wire/messages.ts";
 import { Runner } from "../src/worker/runner.ts";
+import { plainSetup } from "./support/plain_setup.ts";
 import { until } from "./support/waiting.ts";
 
 const brief: Record<string, unknown> = {
@@ -260,16 +261,7 @@ async function createBusyRunner() {
   const unexpected = () => Promise.reject(new Error("not asked for"));
   const told: FromWorker[] = [];
   const runner = new Runner({
-    workerId: 0,
-    passWorkerId: false,
-    useWorkerState: false,
-    sharedObjects: undefined,
-    workerInit: undefined,
-    workerExit: undefined,
-    cpuIds: undefined,
-    preload: [],
-    measures: false,
-    typescriptLoader: undefined,
+    ...plainSetup,
     control,
   }, {
     post: (message) => told.push(message),
@@ -293,12 +285,7 @@ async function createBusyRunner() {
     begun.push(x);
     if (x === 1) return new Promise<void>((resolve) => release = resolve);
   };
-  const mode: ChunkMode = {
-    concurrency: 1,
-    isolated: true,
-    taskTimeout: undefined,
-    timesItself: false,
-  };
+  const mode = ONE_BY_ONE;
   runner.receive([DEFINE, 7, { kind: "direct", name: "task", value }]);
   offer(control, 1);
   runner.receive([CHUNK, 1, 7, mode, [1]]);

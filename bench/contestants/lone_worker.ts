@@ -12,6 +12,7 @@ import {
 } from "../../src/wire/messages.ts";
 import type { ListPayload } from "../../src/wire/list.ts";
 import { workerProgram } from "../../src/worker/source.ts";
+import { plainSetup } from "../../tests/support/plain_setup.ts";
 
 /**
  * A worker of polypool's without a pool: told by hand to compute 1 + 1. Gives
@@ -32,16 +33,7 @@ export async function startLoneWorker(): Promise<
   offer(control, 0);
   const messages: ToWorker[] = [
     [SETUP, {
-      workerId: 0,
-      passWorkerId: false,
-      useWorkerState: false,
-      sharedObjects: undefined,
-      workerInit: undefined,
-      workerExit: undefined,
-      cpuIds: undefined,
-      preload: [],
-      measures: false,
-      typescriptLoader: undefined,
+      ...plainSetup,
       control: codec.pack(control, "control"),
       nativeModule: undefined,
       globals: undefined,
@@ -55,12 +47,7 @@ export async function startLoneWorker(): Promise<
       closureTexts: {},
       isShared: false,
     }],
-    [CHUNK, 0, 0, {
-      concurrency: 1,
-      isolated: true,
-      taskTimeout: undefined,
-      timesItself: false,
-    }, codec.packList([1]).payload],
+    [CHUNK, 0, 0, undefined, codec.packList([1]).payload],
   ];
   for (const message of messages) port.post(message, []);
   const results = await promise;

@@ -1,6 +1,6 @@
-import { clock } from "../runtime/detect.ts";
 import { checkInteger, message } from "../check.ts";
 import { LockAbandonedError } from "../errors.ts";
+import { clock } from "../runtime/detect.ts";
 import {
   type Cell,
   createCell,

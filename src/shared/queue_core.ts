@@ -1,9 +1,9 @@
-import { clock } from "../runtime/detect.ts";
 import {
   LockAbandonedError,
   QueueClosedError,
   TimeoutError,
 } from "../errors.ts";
+import { clock } from "../runtime/detect.ts";
 import { type Cell, createCell, OWN } from "./cell.ts";
 import { isGivenUp, note } from "./held.ts";
 import { Lock } from "./lock.ts";

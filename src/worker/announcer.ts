@@ -1,5 +1,5 @@
-import { clock } from "../runtime/detect.ts";
 import type { Counters } from "../insights/counters.ts";
+import { clock } from "../runtime/detect.ts";
 import { type ControlBlock, progressOf } from "../wire/control.ts";
 import {
   AT,

@@ -1,5 +1,5 @@
-import { clock } from "../runtime/detect.ts";
 import type { WorkerMeter } from "../insights/worker_meter.ts";
+import { clock } from "../runtime/detect.ts";
 import type { Codec } from "../wire/codec.ts";
 import { INITIALISING, RUNNING, setPhase } from "../wire/control.ts";
 import type { PackedError } from "../wire/errors.ts";

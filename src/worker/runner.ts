@@ -54,6 +54,7 @@ type ChunkMessage = Extract<ToWorker, [typeof CHUNK, ...unknown[]]>;
 /** A chunk that waits for its turn, and its function. */
 interface QueuedChunk {
   message: ChunkMessage;
+  mode: ChunkMode;
   known: KnownFunction;
   /** Whether the worker stayed awake for it. */
   isInTurn: boolean;
@@ -151,7 +152,7 @@ export class Runner {
   #add(message: ChunkMessage, isInTurn: boolean, isNext: boolean): void {
     const [, sequence, functionId, mode = ONE_BY_ONE, elements] = message;
     const known = this.#functions.get(functionId);
-    const chunk = { message, known, isInTurn, isGiven: false };
+    const chunk = { message, mode, known, isInTurn, isGiven: false };
     if (isInTurn && isGiven(elements as unknown[], mode)) {
       chunk.isGiven = isNext && known.callable !== undefined &&
         this.#lifecycle.isInitialised && this.#runsAlone(mode);
@@ -254,8 +255,7 @@ export class Runner {
     chunk: QueuedChunk,
     callable: Callable,
   ): Promise<void> | undefined {
-    const { message } = chunk;
-    const [, sequence, functionId, mode = ONE_BY_ONE, elements] = message;
+    const { message: [, sequence, functionId, , elements], mode } = chunk;
     const { codec, finder, announcer, drained } = this.#host;
     const list = codec.unpackList(elements);
     if (chunk.isGiven || list.length === 1 && this.#runsAlone(mode)) {
@@ -300,11 +300,10 @@ export class Runner {
   }
 
   #createReport(
-    { message, known }: QueuedChunk,
+    { message: [, sequence], mode, known }: QueuedChunk,
     startedAt: number,
     list?: ArrayLike<unknown>,
   ): ChunkReport {
-    const [, sequence, , mode = ONE_BY_ONE] = message;
     const { isolated, concurrency } = mode;
     const { codec, post, announcer, hotLine } = this.#host;
     return new ChunkReport({
