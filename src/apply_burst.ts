@@ -179,7 +179,7 @@ export class ApplyBurst {
     }
     const lane = crews.enterLane(handles, limits);
     if (lane) return this.#enter(lane);
-    crews.enter(handles, limits, (_crew, lane) => this.#enter(lane))
+    crews.enter(handles, limits, true, (_crew, lane) => this.#enter(lane))
       ?.catch((error) => this.fail(error));
   }
 

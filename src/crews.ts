@@ -92,17 +92,23 @@ export class Crews {
 
   /**
    * Adds tasks to workers that have the settings of now. Resolves when they
-   * are in line; at once if no worker must be stopped before.
+   * are in line; at once if no worker must be stopped before. `needsWorker`
+   * if it is known that there is something to run.
    */
   enter(
     handles: LifecycleHandles,
     limits: Limits,
+    needsWorker: boolean,
     add: (crew: Crew, lane: ApplyLane) => void,
   ): Promise<void> | undefined {
     // At once, so that a thread starts while whoever called goes on computing.
     if (!this.#current && this.#entering.size === 0) {
       try {
-        const created = this.#create(this.#key(handles), handles);
+        const created = this.#create(
+          this.#key(handles),
+          handles,
+          needsWorker,
+        );
         // A getter in the shared objects may itself have called the pool.
         this.#current ??= created;
       } catch (error) {
@@ -151,6 +157,7 @@ export class Crews {
     await this.enter(
       handles,
       this.#settings.limits,
+      true,
       (crew) => started = crew.start(),
     );
     await started;
@@ -223,7 +230,7 @@ export class Crews {
     if (terminations !== this.#terminations) {
       throw new PoolTerminatedError("The pool was terminated");
     }
-    this.#current ??= this.#create(key, handles);
+    this.#current ??= this.#create(key, handles, false);
     const { crew, lane } = this.#admit(this.#current, limits);
     add(crew, lane);
   }
@@ -240,11 +247,20 @@ export class Crews {
     }).finally(() => this.#retiring.delete(crew));
   }
 
-  #create(key: CrewKey, handles: LifecycleHandles): Entry {
+  #create(
+    key: CrewKey,
+    handles: LifecycleHandles,
+    needsWorker: boolean,
+  ): Entry {
     const { nJobs, preload } = this.#settings;
     const { sharedObjects, passWorkerId, useWorkerState } = key;
     const { codec } = this.#starter;
     checkUnmarked(sharedObjects, "sharedObjects");
+    const shared = sharedObjects === undefined
+      ? undefined
+      : { packed: codec.packShared(sharedObjects, "'sharedObjects'") };
+    // A getter in them may itself have called the pool.
+    if (needsWorker && !this.#current) this.#starter.prepare?.();
     const limits: CrewLimits = {
       workerExitTimeout: undefined,
       idleTimeout: this.#settings.idleTimeout,
@@ -254,9 +270,7 @@ export class Crews {
       {
         passWorkerId,
         useWorkerState,
-        sharedObjects: sharedObjects === undefined
-          ? undefined
-          : { packed: codec.packShared(sharedObjects, "'sharedObjects'") },
+        sharedObjects: shared,
         workerInit: handles.workerInit?.definition,
         workerExit: handles.workerExit?.definition,
         preload,

@@ -101,7 +101,8 @@ export class MapCall implements TaskSource, IteratedCall {
     if (signal) {
       this.#ignoreSignal = whenAborted(signal, () => this.fail(signal.reason));
     }
-    crews.enter(handles, limits, (crew) => {
+    const needsWorker = length !== undefined && length > 0;
+    crews.enter(handles, limits, needsWorker, (crew) => {
       if (this.#hasEnded) return;
       if (length !== undefined) this.#collector.expect?.(length);
       this.#crew = crew;

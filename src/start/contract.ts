@@ -23,6 +23,11 @@ export interface Starter {
   createControl(): ControlBlock | undefined;
   /** What the program has put on `globalThis`, if workers are to see it. */
   globals?(): ProgramGlobals;
+  /**
+   * Has the system begin with what the next worker needs, while the pool makes
+   * what is its own. Costs nothing for long if no worker follows.
+   */
+  prepare?(): void;
   /** Starts a worker. */
   start(events: WorkerEvents, setup: StartSetup): WorkerPort;
 }

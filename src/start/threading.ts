@@ -1,8 +1,41 @@
+import type { WorkerEvents, WorkerPort } from "../runtime/contract.ts";
 import { runtime } from "../runtime/detect.ts";
 import { cloningCodec } from "../wire/codec.ts";
 import { createControl } from "../wire/control.ts";
 import { workerProgram } from "../worker/source.ts";
 import type { Starter } from "./contract.ts";
+
+/** A thread that nobody has taken yet, and what hears of it. */
+let spare: { port: WorkerPort; events: WorkerEvents } | undefined;
+
+function startThread(events: WorkerEvents): WorkerPort {
+  return runtime.startThread(workerProgram, events);
+}
+
+/** Starts a thread ahead, which waits for whoever takes it. */
+function prepare(): void {
+  if (spare) return;
+  const events: WorkerEvents = {
+    onMessage() {},
+    onEnd: () => spare = undefined,
+  };
+  try {
+    const port = startThread(events);
+    port.keepAlive(false);
+    spare = { port, events };
+  } catch {
+    // It will be tried again, and told.
+  }
+}
+
+function start(events: WorkerEvents): WorkerPort {
+  if (!spare) return startThread(events);
+  const taken = spare;
+  spare = undefined;
+  Object.assign(taken.events, events);
+  taken.port.keepAlive(true);
+  return taken.port;
+}
 
 /** Workers that are threads of this process. */
 export const threading: Starter = {
@@ -11,5 +44,6 @@ export const threading: Starter = {
   isProcess: false,
   stopsBusyWorkers: runtime.capabilities.stopsBusyThreads,
   createControl,
-  start: (events) => runtime.startThread(workerProgram, events),
+  prepare,
+  start,
 };
