@@ -1,0 +1,69 @@
+// How threads are asked for: once each, and none without need.
+import { assertEquals, assertRejects } from "@std/assert";
+import { test } from "node:test";
+import { WorkerPool } from "../mod.ts";
+import { runtime } from "../src/runtime/detect.ts";
+import { threading } from "../src/start/threading.ts";
+import { runProgram } from "./support/program.ts";
+
+/** The number of threads that are asked for while something runs. */
+async function threadsOf(run: () => unknown): Promise<number> {
+  const { startThread } = runtime;
+  let count = 0;
+  runtime.startThread = (program, events) => {
+    count++;
+    return startThread(program, events);
+  };
+  try {
+    await run();
+  } finally {
+    runtime.startThread = startThread;
+  }
+  return count;
+}
+
+test("A pool asks for as many threads as it has workers", async () => {
+  const count = await threadsOf(async () => {
+    await using pool = new WorkerPool({ nJobs: 2 });
+    assertEquals(await pool.apply((x: number) => x + 1, [1]), 2);
+    await pool.map((x: number) => x + 1, [1, 2], { chunkSize: 1 });
+  });
+  assertEquals(count, 2);
+});
+
+test("A pool asks for no thread where there is nothing to run", async () => {
+  const count = await threadsOf(async () => {
+    await using pool = new WorkerPool({ nJobs: 2 });
+    const task = (x: number) => x + 1;
+    assertEquals(await pool.map(task, []), []);
+    assertEquals(await pool.map(task, new Set<number>().values()), []);
+  });
+  assertEquals(count, 0);
+});
+
+test("A pool asks for no thread if its shared objects are refused", async () => {
+  const count = await threadsOf(async () => {
+    const sharedObjects = { secret: Symbol("secret") };
+    await using pool = new WorkerPool({ nJobs: 2, sharedObjects });
+    await assertRejects(() => pool.apply(() => 1), Error, "sharedObjects");
+  });
+  assertEquals(count, 0);
+});
+
+test("threading.prepare() asks for the thread of the next worker", async () => {
+  const count = await threadsOf(async () => {
+    threading.prepare!();
+    threading.prepare!();
+    for (const x of [1, 2]) {
+      await using pool = new WorkerPool({ nJobs: 1 });
+      assertEquals(await pool.apply((x: number) => x * 2, [x]), x * 2);
+    }
+  });
+  assertEquals(count, 2);
+});
+
+test("A thread that nobody takes lets the program end", async () => {
+  const fixture = new URL("./fixtures/spare_thread.ts", import.meta.url);
+  const { code, stdout, stderr } = await runProgram(fixture);
+  assertEquals([code, stdout, stderr], [0, "prepared\n", ""]);
+});
