@@ -25,7 +25,8 @@ export interface Starter {
   globals?(): ProgramGlobals;
   /**
    * Has the system begin with what the next worker needs, while the pool makes
-   * what is its own. Costs nothing for long if no worker follows.
+   * what is its own. Where none follows, that waits for a later one, and
+   * does not keep the program alive.
    */
   prepare?(): void;
   /** Starts a worker. */
