@@ -32,6 +32,7 @@ function start(events: WorkerEvents): WorkerPort {
   if (!spare) return startThread(events);
   const taken = spare;
   spare = undefined;
+  // The runtime looks at each event who hears of it.
   Object.assign(taken.events, events);
   taken.port.keepAlive(true);
   return taken.port;
