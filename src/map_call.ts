@@ -23,6 +23,12 @@ import { holdsMarked } from "./wire/transfer.ts";
  */
 const LONGEST_WAIT = 50;
 
+/**
+ * Of so many chunks that end, one has it looked whether a turn is due: to look
+ * sets a timer, which wakes the thread once more, on a core of a busy worker.
+ */
+const CHUNKS_A_LOOK = 4;
+
 /** What a call of the map family was asked to do. */
 export interface MapRequest {
   crews: Crews;
@@ -63,6 +69,7 @@ export class MapCall implements TaskSource, IteratedCall {
   /** Chunks that have come back, and chunks cut for other workers. */
   #waiting: Chunk[] = [];
   #chunks = 0;
+  #endedChunks = 0;
   #read = 0;
   /** Tasks that count for `maxTasksActive`. */
   #active = 0;
@@ -178,10 +185,7 @@ export class MapCall implements TaskSource, IteratedCall {
       this.#request.sizer.ran(length, cost);
     }
     this.#checkEnd();
-    // Who takes results one by one sees to it by himself.
-    if (!this.#request.countsUntaken && isTurnDue(LONGEST_WAIT)) {
-      this.#awaitTurn();
-    }
+    if (this.#isTurnDue()) this.#awaitTurn();
     if (this.#unfinished === 0) this.#readOn();
   }
 
@@ -285,6 +289,13 @@ export class MapCall implements TaskSource, IteratedCall {
     this.#active += elements.length;
     this.#unfinished += elements.length;
     return chunk;
+  }
+
+  /** Whether timers and messages have waited for too long. */
+  #isTurnDue(): boolean {
+    // Who takes results one by one sees to it by himself.
+    return !this.#request.countsUntaken &&
+      ++this.#endedChunks % CHUNKS_A_LOOK === 0 && isTurnDue(LONGEST_WAIT);
   }
 
   /** Without new chunks, no results keep the thread from its event loop. */

@@ -1,6 +1,6 @@
 import { show } from "../check.ts";
 import { BoundedMap } from "./bounded_map.ts";
-import { asExpression, evaluate, formOf, type TextForm } from "./evaluate.ts";
+import { asExpression, evaluate, type TextForm } from "./evaluate.ts";
 import { type ImportFrom, importVariables } from "./imports.ts";
 import { mentionsSource, sourceName } from "./source_name.ts";
 import { transpilerVariables } from "./transpiler_helpers.ts";
@@ -27,7 +27,11 @@ export interface RevivalOptions {
   base?: string | undefined;
 }
 
-type Factory = (...values: unknown[]) => unknown;
+/** Makes the function, or an object with the method, of its variables. */
+interface Factory {
+  form: TextForm;
+  make: (...values: unknown[]) => unknown;
+}
 
 /** Compiled code that is remembered: a closure comes anew with every call. */
 const factories = new BoundedMap<string, Factory>(500);
@@ -60,15 +64,36 @@ export function revival(
   };
   for (const name of names) variables[name] = undefined;
   const parameters = Object.keys(variables);
-  const form = formOf(text) === "method" ? "method" : "expression";
   // The text begins in line 1, so that stacks count its own lines.
-  const code = `(${parameters})=>{${body(text, form, name, variables)}}` +
+  const codeAs = (form: TextForm) =>
+    `(${parameters})=>{${body(text, form, name, variables)}}` +
     `\n//# sourceURL=${sourceName(name, base)}`;
-  const factory = factories.get(code, () => evaluate(code) as Factory);
+  const { form, make } = factoryOf(codeAs);
   return (scope) => {
-    const made = factory(...Object.values({ ...variables, ...scope }));
+    const made = make(...Object.values({ ...variables, ...scope }));
     return form === "method" ? onlyValueOf(made as object) : made as Callable;
   };
+}
+
+/** Compiles code in the form in which it is that of a function. */
+function factoryOf(codeAs: (form: TextForm) => string): Factory {
+  const code = codeAs("expression");
+  const compile = (form: TextForm, code: string): Factory => ({
+    form,
+    make: evaluate(code) as Factory["make"],
+  });
+  return factories.get(code, () => {
+    // A method called `function` reads as a function, and works as one.
+    try {
+      return compile("expression", code);
+    } catch (error) {
+      try {
+        return compile("method", codeAs("method"));
+      } catch {
+        throw error;
+      }
+    }
+  });
 }
 
 function body(

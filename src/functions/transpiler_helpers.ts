@@ -163,6 +163,8 @@ export function transpilerVariables(text: string): Record<string, unknown> {
   for (const [name, helper] of Object.entries(helpers)) {
     if (text.includes(`${name}(`)) variables[name] = helper;
   }
+  // Few texts have any: the others do without compiling what looks for them.
+  if (!text.includes("cov_")) return variables;
   for (const [name] of text.matchAll(COUNTERS)) {
     variables[name] ??= createCounters();
   }

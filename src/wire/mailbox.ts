@@ -63,7 +63,8 @@ const pause = (Atomics as { pause?: () => void }).pause ?? (() => {});
  */
 export class Mailbox {
   readonly #words: Int32Array;
-  readonly #values: BriefValues;
+  /** Made when it is first needed: most workers start without. */
+  #brief: BriefValues | undefined;
   /** What this side has sent, or received, through the port. */
   #count = 0;
   #hasPromised = false;
@@ -79,7 +80,16 @@ export class Mailbox {
     const { buffer, byteOffset } = words;
     const start = byteOffset + first * 4;
     this.#words = new Int32Array(buffer, start, HEADER_WORDS);
-    this.#values = new BriefValues(buffer, start + HEADER_WORDS * 4);
+  }
+
+  /** What is or will be in it, from the first value on. */
+  #rewound(): BriefValues {
+    if (this.#brief) this.#brief.rewind();
+    else {
+      const { buffer, byteOffset, byteLength } = this.#words;
+      this.#brief = new BriefValues(buffer, byteOffset + byteLength);
+    }
+    return this.#brief;
   }
 
   // --- sender ---
@@ -119,8 +129,7 @@ export class Mailbox {
         state === openState(SLEEPING, this.#count);
       if (!isOpen) return undefined;
     }
-    this.#values.rewind();
-    return this.#values;
+    return this.#rewound();
   }
 
   /** Sends what has been written. False if it must be posted, after all. */
@@ -209,8 +218,7 @@ export class Mailbox {
       state = Atomics.compareExchange(words, STATE, open, CLOSED);
       if (state !== FULL) return undefined;
     }
-    this.#values.rewind();
-    return this.#values;
+    return this.#rewound();
   }
 
   /** Leaves the core to others, of whom one may be the sender. */

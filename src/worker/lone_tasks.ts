@@ -1,7 +1,8 @@
 import { clock } from "../runtime/detect.ts";
 import { beginTask, type ControlBlock, endTasks } from "../wire/control.ts";
 import type { HotLine } from "../wire/hot_line.ts";
-import { type ChunkReport, elapsedSince } from "./chunk_report.ts";
+import { RESULTS } from "../wire/messages.ts";
+import { type ChunkReport, elapsedSince, type Post } from "./chunk_report.ts";
 import { callTask } from "./chunk_run.ts";
 import type { FunctionFinder } from "./find_function.ts";
 import { isThenable } from "./quick_run.ts";
@@ -12,6 +13,8 @@ type Callable = Function;
 /** A chunk as far as it matters here. */
 interface LoneChunk {
   message: readonly [kind: unknown, sequence: number, ...unknown[]];
+  /** Whether it came the quick way: then its end may go that way, too. */
+  isInTurn: boolean;
   /** Whether it counts as begun since it was sent, and is run at once. */
   isGiven: boolean;
 }
@@ -22,7 +25,8 @@ export interface LoneTaskSetup<Chunk extends LoneChunk> {
   leading: readonly unknown[];
   finder: FunctionFinder;
   hotLine: HotLine | undefined;
-  /** Tells how a task has ended that cannot be told the quick way. */
+  post: Post;
+  /** Tells how a task has ended that cannot be told in few words. */
   createReport(chunk: Chunk, startedAt: number): ChunkReport;
 }
 
@@ -45,8 +49,8 @@ export class LoneTasks<Chunk extends LoneChunk> {
     element: unknown,
     isTimed: boolean,
   ): Promise<void> | undefined {
-    const { control, leading, finder, hotLine } = this.#setup;
-    const { message: [, sequence], isGiven } = chunk;
+    const { control, leading, finder, hotLine, post } = this.#setup;
+    const { message: [, sequence], isInTurn, isGiven } = chunk;
     const startedAt = isTimed ? clock.now() : 0;
     const report = () => this.#setup.createReport(chunk, startedAt);
     const isWanted = isGiven || beginTask(control, sequence, 0);
@@ -64,12 +68,20 @@ export class LoneTasks<Chunk extends LoneChunk> {
       );
     }
     if (!isGiven) endTasks(control, sequence);
+    const elapsed = elapsedSince(startedAt);
     hotLine?.expectChunk();
-    if (hotLine?.sendResults(sequence, elapsedSince(startedAt), [result])) {
-      return;
-    }
-    end(report(), result);
+    if (isInTurn && hotLine!.sendResults(sequence, elapsed, [result])) return;
+    if (isPrimitive(result)) {
+      post([RESULTS, sequence, 0, [result], undefined, [elapsed]]);
+    } else end(report(), result);
   }
+}
+
+/** Whether the value can be sent as it is. */
+function isPrimitive(value: unknown): boolean {
+  const type = typeof value;
+  return type !== "object" && type !== "function" && type !== "symbol" ||
+    value === null;
 }
 
 function end(report: ChunkReport, result: unknown): void {

@@ -114,6 +114,7 @@ export class Runner {
       leading: this.#leading,
       finder: host.finder,
       hotLine: host.hotLine,
+      post: host.post,
       createReport: (chunk, startedAt) => this.#createReport(chunk, startedAt),
     });
     this.#prepared = this.#prepare();
