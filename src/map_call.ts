@@ -185,7 +185,11 @@ export class MapCall implements TaskSource, IteratedCall {
       this.#request.sizer.ran(length, cost);
     }
     this.#checkEnd();
-    if (this.#isTurnDue()) this.#awaitTurn();
+    // Who takes results one by one sees to it by himself.
+    if (
+      !this.#request.countsUntaken &&
+      ++this.#endedChunks % CHUNKS_A_LOOK === 0 && isTurnDue(LONGEST_WAIT)
+    ) this.#awaitTurn();
     if (this.#unfinished === 0) this.#readOn();
   }
 
@@ -289,13 +293,6 @@ export class MapCall implements TaskSource, IteratedCall {
     this.#active += elements.length;
     this.#unfinished += elements.length;
     return chunk;
-  }
-
-  /** Whether timers and messages have waited for too long. */
-  #isTurnDue(): boolean {
-    // Who takes results one by one sees to it by himself.
-    return !this.#request.countsUntaken &&
-      ++this.#endedChunks % CHUNKS_A_LOOK === 0 && isTurnDue(LONGEST_WAIT);
   }
 
   /** Without new chunks, no results keep the thread from its event loop. */
