@@ -10,6 +10,9 @@ import { isThenable } from "./quick_run.ts";
 // deno-lint-ignore ban-types
 type Callable = Function;
 
+/** Characters of a string that can surely be sent, at most. */
+const LONGEST_STRING = 10_000;
+
 /** A chunk as far as it matters here. */
 interface LoneChunk {
   message: readonly [kind: unknown, sequence: number, ...unknown[]];
@@ -71,17 +74,25 @@ export class LoneTasks<Chunk extends LoneChunk> {
     const elapsed = elapsedSince(startedAt);
     hotLine?.expectChunk();
     if (isInTurn && hotLine!.sendResults(sequence, elapsed, [result])) return;
-    if (isPrimitive(result)) {
+    if (isSimple(result)) {
       post([RESULTS, sequence, 0, [result], undefined, [elapsed]]);
     } else end(report(), result);
   }
 }
 
 /** Whether the value can be sent as it is. */
-function isPrimitive(value: unknown): boolean {
-  const type = typeof value;
-  return type !== "object" && type !== "function" && type !== "symbol" ||
-    value === null;
+function isSimple(value: unknown): boolean {
+  switch (typeof value) {
+    case "string":
+      return value.length <= LONGEST_STRING;
+    case "object":
+      return value === null;
+    case "function":
+    case "symbol":
+      return false;
+    default:
+      return true;
+  }
 }
 
 function end(report: ChunkReport, result: unknown): void {
