@@ -18,7 +18,7 @@ function answer(port: Port, message: number | RawCall): void {
   // The cheapest call there is: a number there and a number back.
   if (typeof message === "number") return port.postMessage(message + 1);
   const [id, name, argument, transfer] = message;
-  // Not called by name: V8's Maglev would compile a small task into this
+  // Not called directly: V8's Maglev would compile a small task into this
   // function, where its loop stays slow, as nothing replaces the code it is in.
   const result = Reflect.apply(tasks[name], undefined, [argument]);
   port.postMessage(

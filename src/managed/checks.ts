@@ -1,5 +1,5 @@
 import { message } from "../check.ts";
-import { isPrimitive } from "./subject.ts";
+import { isPrimitive } from "../wire/plain.ts";
 
 /** Checks a value that is found by what it is equal to. */
 export function checkPrimitive(

@@ -4,7 +4,7 @@ import {
   registerShareable,
   type SharedState,
 } from "../shared/shareable.ts";
-import { holdsPrimitives } from "../wire/plain.ts";
+import { holdsPrimitives, isPrimitive } from "../wire/plain.ts";
 import { explainCloneFailure, pack, unpack } from "../wire/values.ts";
 import { askOwner, findManaged, makeKnown, type Managed } from "./realm.ts";
 
@@ -85,13 +85,6 @@ export function copy<T>(value: T, what: string): T {
   } catch {
     throw explainCloneFailure(value, what);
   }
-}
-
-/** Whether a value is the same wherever it is sent. */
-export function isPrimitive(value: unknown): boolean {
-  return value === null ||
-    typeof value !== "object" && typeof value !== "function" &&
-      typeof value !== "symbol";
 }
 
 // --- classes ---

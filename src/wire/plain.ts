@@ -117,13 +117,15 @@ function isSparse(array: unknown[]): boolean {
   return found < samples / 2;
 }
 
+/** Whether the value is a primitive that can be sent. */
+export function isPrimitive(value: unknown): boolean {
+  return value === null || (typeof value !== "object" &&
+    typeof value !== "function" && typeof value !== "symbol");
+}
+
 /** Whether the array has nothing but primitives that can be sent. */
 export function holdsPrimitives(array: unknown[]): boolean {
-  return !isSparse(array) &&
-    array.every((element) =>
-      element === null || (typeof element !== "object" &&
-        typeof element !== "function" && typeof element !== "symbol")
-    );
+  return !isSparse(array) && array.every(isPrimitive);
 }
 
 /** Whether structured clone takes the value. */

@@ -2,6 +2,7 @@ import { clock } from "../runtime/detect.ts";
 import { beginTask, type ControlBlock, endTasks } from "../wire/control.ts";
 import type { HotLine } from "../wire/hot_line.ts";
 import { RESULTS } from "../wire/messages.ts";
+import { isPrimitive } from "../wire/plain.ts";
 import { type ChunkReport, elapsedSince, type Post } from "./chunk_report.ts";
 import { callTask } from "./chunk_run.ts";
 import type { FunctionFinder } from "./find_function.ts";
@@ -80,19 +81,11 @@ export class LoneTasks<Chunk extends LoneChunk> {
   }
 }
 
-/** Whether the value can be sent as it is. */
+/** Whether the value can surely be sent as it is. */
 function isSimple(value: unknown): boolean {
-  switch (typeof value) {
-    case "string":
-      return value.length <= LONGEST_STRING;
-    case "object":
-      return value === null;
-    case "function":
-    case "symbol":
-      return false;
-    default:
-      return true;
-  }
+  return typeof value === "string"
+    ? value.length <= LONGEST_STRING
+    : isPrimitive(value);
 }
 
 function end(report: ChunkReport, result: unknown): void {
