@@ -177,7 +177,7 @@ export class Crew implements WorkerOwner {
     this.#successors.clear();
     this.#exitErrors.length = 0;
     this.#hasStopped = true;
-    this.#scheduler.clear(error);
+    this.#fail(error);
     await Promise.all(
       [...workers, ...successors].map((worker) => worker.terminate()),
     );
@@ -244,9 +244,9 @@ export class Crew implements WorkerOwner {
     if (during !== "task") this.#deaths++;
     if (during === "start") {
       // It will not start better for the tasks at hand.
-      this.#scheduler.clear(error);
+      this.#fail(error);
     } else if (this.#deaths > MAX_DEATHS) {
-      this.#scheduler.clear(
+      this.#fail(
         new WorkerDiedError(
           `${this.#deaths} workers in a row died: ${error.message}`,
           { workerId: worker.id, cause: error },
@@ -278,8 +278,20 @@ export class Crew implements WorkerOwner {
       }
     } catch (error) {
       // What all workers need cannot be sent.
-      this.#scheduler.clear(error);
+      this.#fail(error);
     }
+  }
+
+  /** Fails all calls; while one fails, nothing of the others is handed out. */
+  #fail(error: unknown): void {
+    const wasFeeding = this.#isFeeding;
+    this.#isFeeding = true;
+    try {
+      this.#scheduler.clear(error);
+    } finally {
+      this.#isFeeding = wasFeeding;
+    }
+    this.feed();
   }
 
   /** Starts a worker for each slot that has none. */
@@ -343,7 +355,7 @@ export class Crew implements WorkerOwner {
   #retire(worker: PoolWorker): void {
     const retired = this.#stopOne(worker).catch((error) => {
       // It belongs to the calls at hand, else to who stops the workers.
-      if (!this.isIdle) this.#scheduler.clear(error);
+      if (!this.isIdle) this.#fail(error);
       else this.#exitErrors.push(error);
     }).finally(() => this.#retiring.delete(worker));
     this.#retiring.set(worker, retired);

@@ -1,7 +1,7 @@
 // How threads are asked for: once each, and none without need.
 import { assertEquals, assertRejects } from "@std/assert";
 import { test } from "node:test";
-import { WorkerPool } from "../mod.ts";
+import { PoolTerminatedError, WorkerPool } from "../mod.ts";
 import { runtime } from "../src/runtime/detect.ts";
 import { threading } from "../src/start/threading.ts";
 import { runProgram } from "./support/program.ts";
@@ -48,6 +48,36 @@ test("A pool asks for no thread if its shared objects are refused", async () => 
     await assertRejects(() => pool.apply(() => 1), Error, "sharedObjects");
   });
   assertEquals(count, 0);
+});
+
+test("A pool that is terminated asks for no thread for calls that it rejects", async () => {
+  const nap = () => new Promise<void>((resolve) => setTimeout(resolve, 60_000));
+  const count = await threadsOf(async () => {
+    const pool = new WorkerPool({ nJobs: 1 });
+    assertEquals(await pool.apply((x: number) => x, [1]), 1);
+    const calls = [
+      pool.map(nap, [1, 2]),
+      pool.apply(nap),
+      pool.mapUnordered(nap, [1, 2]),
+    ].map((call) => assertRejects(() => call, PoolTerminatedError));
+    await pool.terminate();
+    await Promise.all(calls);
+    // One that starts would be waited for, and so would what it runs.
+    await pool.join();
+  });
+  assertEquals(count, 1);
+});
+
+test("A pool whose worker cannot start asks for no other for calls that it rejects", async () => {
+  const count = await threadsOf(async () => {
+    await using pool = new WorkerPool({ nJobs: 1, preload: ["./missing.ts"] });
+    const task = (x: number) => x;
+    await Promise.all(
+      [pool.map(task, [1, 2]), pool.apply(task, [1]), pool.map(task, [3])]
+        .map((call) => assertRejects(() => call, Error, "missing.ts")),
+    );
+  });
+  assertEquals(count, 1);
 });
 
 test("threading.prepare() asks for the thread of the next worker", async () => {
