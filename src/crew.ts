@@ -105,7 +105,7 @@ export class Crew implements WorkerOwner {
 
   /** The source has ended: what it still has in workers is dropped. */
   remove(source: TaskSource): void {
-    if (!this.#scheduler.remove(source)) return;
+    this.#scheduler.remove(source);
     this.dropUnwanted();
     this.feed();
   }
@@ -177,7 +177,7 @@ export class Crew implements WorkerOwner {
     this.#successors.clear();
     this.#exitErrors.length = 0;
     this.#hasStopped = true;
-    this.#fail(error);
+    this.#scheduler.clear(error);
     await Promise.all(
       [...workers, ...successors].map((worker) => worker.terminate()),
     );
@@ -244,9 +244,9 @@ export class Crew implements WorkerOwner {
     if (during !== "task") this.#deaths++;
     if (during === "start") {
       // It will not start better for the tasks at hand.
-      this.#fail(error);
+      this.#scheduler.clear(error);
     } else if (this.#deaths > MAX_DEATHS) {
-      this.#fail(
+      this.#scheduler.clear(
         new WorkerDiedError(
           `${this.#deaths} workers in a row died: ${error.message}`,
           { workerId: worker.id, cause: error },
@@ -278,20 +278,8 @@ export class Crew implements WorkerOwner {
       }
     } catch (error) {
       // What all workers need cannot be sent.
-      this.#fail(error);
-    }
-  }
-
-  /** Fails all calls; while one fails, nothing of the others is handed out. */
-  #fail(error: unknown): void {
-    const wasFeeding = this.#isFeeding;
-    this.#isFeeding = true;
-    try {
       this.#scheduler.clear(error);
-    } finally {
-      this.#isFeeding = wasFeeding;
     }
-    this.feed();
   }
 
   /** Starts a worker for each slot that has none. */
@@ -355,7 +343,7 @@ export class Crew implements WorkerOwner {
   #retire(worker: PoolWorker): void {
     const retired = this.#stopOne(worker).catch((error) => {
       // It belongs to the calls at hand, else to who stops the workers.
-      if (!this.isIdle) this.#fail(error);
+      if (!this.isIdle) this.#scheduler.clear(error);
       else this.#exitErrors.push(error);
     }).finally(() => this.#retiring.delete(worker));
     this.#retiring.set(worker, retired);

@@ -52,14 +52,14 @@ export class Scheduler {
     this.#sources.add(source);
   }
 
-  /** Removes a source. False if it was gone. */
-  remove(source: TaskSource): boolean {
-    return this.#sources.remove(source);
+  /** Removes a source, if it is there. */
+  remove(source: TaskSource): void {
+    this.#sources.remove(source);
   }
 
-  /** Fails all sources. */
+  /** Fails all sources. While one fails, no worker gets the next one's tasks. */
   clear(error: unknown): void {
-    for (const source of [...this.#sources.items]) source.fail(error);
+    for (const source of this.#sources.clear()) source.fail(error);
   }
 
   /** Takes note of how much the worker holds. */

@@ -124,7 +124,7 @@ for (const startMethod of startMethods) {
     await using pool = new WorkerPool({ nJobs: 2, startMethod });
     await pool.apply((x: number) => x, [0]);
     const task = async (x: number) => {
-      await new Promise((resolve) => setTimeout(resolve, 60_000));
+      await new Promise((resolve) => setTimeout(resolve, 3_600_000));
       return x;
     };
     const outcomes = Promise.allSettled(

@@ -417,7 +417,7 @@ test("WorkerPool can be terminated while a task runs a pool of its own", async (
     await inner.map(
       async (begun: Int32Array) => {
         Atomics.add(begun, 0, 1);
-        await new Promise((resolve) => setTimeout(resolve, 60_000));
+        await new Promise((resolve) => setTimeout(resolve, 3_600_000));
       },
       [begun, begun],
       { chunkSize: 1 },

@@ -119,6 +119,8 @@ async function runFile({ runtime, method, file }: Run): Promise<Outcome> {
         ...process.env,
         POLYPOOL_MATRIX: runtime.identity,
         POLYPOOL_TEST_START_METHOD: method,
+        // Node need not strip the types of each module for each program.
+        NODE_COMPILE_CACHE: join(reports, "node-compile-cache"),
         NO_COLOR: "1",
         FORCE_COLOR: undefined,
       },

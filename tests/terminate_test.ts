@@ -25,9 +25,9 @@ async function slow(x: number): Promise<number> {
   return x;
 }
 
-/** A task that takes a minute, unless it is stopped. */
+/** A task that takes an hour, unless it is stopped. */
 async function sleep(_x: number): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, 60_000));
+  await new Promise((resolve) => setTimeout(resolve, 3_600_000));
 }
 
 // --- terminate ---
@@ -43,7 +43,7 @@ test("WorkerPool.terminate() rejects all pending calls with a PoolTerminatedErro
     map: pool.map(slow, endless()),
     mapUnordered: pool.mapUnordered(sleep, upTo(4)),
     mapChunks: pool.mapChunks(async (slice: number[]) => {
-      await new Promise((resolve) => setTimeout(resolve, 60_000));
+      await new Promise((resolve) => setTimeout(resolve, 3_600_000));
       return slice;
     }, upTo(10)),
     imap: imap.next(),
@@ -91,7 +91,7 @@ test("WorkerPool.terminate() rejects calls whose workers still start", async () 
 test("WorkerPool.terminate() rejects calls that wait for stale workers to stop", async () => {
   const pool = new WorkerPool({
     nJobs: 1,
-    workerExit: () => new Promise((resolve) => setTimeout(resolve, 60_000)),
+    workerExit: () => new Promise((resolve) => setTimeout(resolve, 3_600_000)),
   });
   await pool.apply(slow, [1]);
   pool.setUseWorkerState();
@@ -115,7 +115,7 @@ test("WorkerPool.terminate() lets a join() that waits settle", async () => {
 test("WorkerPool.terminate() lets a join() settle that waits for a 'workerExit'", async () => {
   const pool = new WorkerPool({
     nJobs: 2,
-    workerExit: () => new Promise((resolve) => setTimeout(resolve, 60_000)),
+    workerExit: () => new Promise((resolve) => setTimeout(resolve, 3_600_000)),
   });
   await pool.map(slow, upTo(4), { chunkSize: 1 });
   const joined = pool.join();

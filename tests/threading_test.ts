@@ -51,7 +51,8 @@ test("A pool asks for no thread if its shared objects are refused", async () => 
 });
 
 test("A pool that is terminated asks for no thread for calls that it rejects", async () => {
-  const nap = () => new Promise<void>((resolve) => setTimeout(resolve, 60_000));
+  const nap = () =>
+    new Promise<void>((resolve) => setTimeout(resolve, 3_600_000));
   const count = await threadsOf(async () => {
     const pool = new WorkerPool({ nJobs: 1 });
     assertEquals(await pool.apply((x: number) => x, [1]), 1);
