@@ -13,44 +13,38 @@ import type { Gate } from "./gate.ts";
 import { isThenable, runQuickly } from "./quick_run.ts";
 import { callSoon } from "./immediate.ts";
 
-/** A task function with its leading arguments in place. */
+/** A task function as it is called with an element. */
 export type BoundTask = (element: unknown) => unknown;
 
 // deno-lint-ignore ban-types
 type Callable = Function;
 
 /**
- * Calls a function with one argument, and not as part of the caller: where V8
- * has compiled a small function into its caller by Maglev, a loop in it stays
- * slow, four times on Node 26, as nothing replaces the caller's code while it
- * runs. What is called like this is compiled for itself.
+ * Calls a function, and not as part of the caller: where V8 has compiled a
+ * small function into its caller by Maglev, a loop in it stays slow, four times
+ * on Node 26, as nothing replaces the caller's code while it runs. What is
+ * called like this is compiled for itself.
  */
 function call(callable: Callable, argument: unknown): unknown {
   return Reflect.apply(callable, undefined, [argument]);
 }
 
-/** Calls a function with its leading arguments; an array gives the others. */
-export function callTask(
-  callable: Callable,
-  leading: readonly unknown[],
-  element: unknown,
-): unknown {
-  if (Array.isArray(element)) return callable(...leading, ...element);
-  return leading.length === 0
-    ? call(callable, element)
-    : callable(...leading, element);
+/** Calls a task function; an array gives its arguments. */
+export function callTask(callable: Callable, element: unknown): unknown {
+  return Array.isArray(element)
+    ? Reflect.apply(callable, undefined, element)
+    : call(callable, element);
 }
 
-/** The function as it is called with each of the elements. */
+/** The task function as it is called with each of the elements. */
 export function bindTask(
   callable: Callable,
-  leading: readonly unknown[],
   elements: ArrayLike<unknown>,
 ): BoundTask {
   // Numbers need not be looked at.
-  return leading.length === 0 && elements instanceof Float64Array
+  return elements instanceof Float64Array
     ? callable as BoundTask
-    : (element) => callTask(callable, leading, element);
+    : (element) => callTask(callable, element);
 }
 
 /** What a chunk needs to run. */

@@ -26,7 +26,6 @@ interface LoneChunk {
 /** What surrounds the tasks, which belong to some kind of chunk. */
 export interface LoneTaskSetup<Chunk extends LoneChunk> {
   control: ControlBlock;
-  leading: readonly unknown[];
   finder: FunctionFinder;
   hotLine: HotLine | undefined;
   post: Post;
@@ -53,7 +52,7 @@ export class LoneTasks<Chunk extends LoneChunk> {
     element: unknown,
     isTimed: boolean,
   ): Promise<void> | undefined {
-    const { control, leading, finder, hotLine, post } = this.#setup;
+    const { control, finder, hotLine, post } = this.#setup;
     const { message: [, sequence], isInTurn, isGiven } = chunk;
     const startedAt = isTimed ? clock.now() : 0;
     const report = () => this.#setup.createReport(chunk, startedAt);
@@ -61,7 +60,7 @@ export class LoneTasks<Chunk extends LoneChunk> {
     if (!isWanted) return void report().finish();
     let result: unknown;
     try {
-      result = finder.runInTask(() => callTask(callable, leading, element));
+      result = finder.runInTask(() => callTask(callable, element));
     } catch (error) {
       return void fail(report(), error);
     }

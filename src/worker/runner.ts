@@ -97,13 +97,13 @@ export class Runner {
   constructor(setup: WorkerSetup, host: RunnerHost) {
     this.#setup = setup;
     this.#host = host;
-    this.#functions = new KnownFunctions(setup.control, host);
     this.#untold = new UntoldResults(setup.control);
     if (setup.passWorkerId) this.#leading.push(setup.workerId);
     if (setup.sharedObjects) {
       this.#leading.push(host.codec.unpack(setup.sharedObjects.packed));
     }
     if (setup.useWorkerState) this.#leading.push({});
+    this.#functions = new KnownFunctions(setup.control, host, this.#leading);
     if (setup.measures) {
       this.#meter = new WorkerMeter(countersOf(setup.control));
     }
@@ -111,7 +111,6 @@ export class Runner {
     this.#lifecycle = new Lifecycle(setup, host, this.#leading, this.#meter);
     this.#loneTasks = new LoneTasks({
       control: setup.control,
-      leading: this.#leading,
       finder: host.finder,
       hotLine: host.hotLine,
       post: host.post,
@@ -271,7 +270,7 @@ export class Runner {
       functionId,
       mode,
       elements: list,
-      task: bindTask(callable, this.#leading, list),
+      task: bindTask(callable, list),
       control: this.#setup.control,
       workerId: this.#setup.workerId,
       report,
