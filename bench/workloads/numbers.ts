@@ -28,10 +28,15 @@ function rows(quick: boolean): Record<string, Row> {
     run: (pool: WorkerPool) => Promise<ArrayLike<number>>,
   ): Promise<Session> {
     const pool = new WorkerPool({ nJobs: 2 });
+    return timedPool(pool, () => run(pool));
+  }
+
+  function timedPool(
+    pool: { terminate(): Promise<void> },
+    run: () => Promise<ArrayLike<number>>,
+  ): Promise<Session> {
     const close = () => pool.terminate();
-    return Promise.resolve(
-      timed({ run: () => run(pool), check, close, scale }),
-    );
+    return Promise.resolve(timed({ run, check, close, scale }));
   }
 
   async function raw(
@@ -73,6 +78,13 @@ function rows(quick: boolean): Record<string, Row> {
       polypool((pool) => pool.map((x: number) => x * x, numbers)),
     "polypool, typed array in": () =>
       polypool((pool) => pool.map((x: number) => x * x, floats)),
+    "polypool, with a shared object": () => {
+      const pool = new WorkerPool({ nJobs: 2, sharedObjects: { power: 2 } });
+      return timedPool(
+        pool,
+        () => pool.map(({ power }, x: number) => x ** power, numbers),
+      );
+    },
     "polypool, mapChunks": () =>
       polypool((pool) =>
         pool.mapChunks(
