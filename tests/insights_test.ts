@@ -232,6 +232,21 @@ test("WorkerPool.getInsights() counts tasks that run side by side", async () => 
   assert(sum(insights.top5MaxTaskDurations) > insights.workingTime[0]!);
 });
 
+test("WorkerPool.getInsights() has the arguments of tasks that run side by side, not their results", async () => {
+  await using pool = new WorkerPool({ nJobs: 1, enableInsights: true });
+  const task = async (ms: number) => {
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    return -1;
+  };
+  // So many that numbers travel in a buffer, where results could be put.
+  const waits = upTo(100).map((i) => i < 5 ? 60 - 10 * i : 1);
+  await pool.map(task, waits, { concurrency: 10, chunkSize: 100 });
+  assertEquals(
+    insightsOf(pool).top5MaxTaskArgs,
+    ["Arg 0: 60", "Arg 0: 50", "Arg 0: 40", "Arg 0: 30", "Arg 0: 20"],
+  );
+});
+
 test("WorkerPool.getInsights() has arguments only, no worker ID, shared objects or state", async () => {
   await using pool = new WorkerPool({
     nJobs: 1,

@@ -471,6 +471,28 @@ for (const startMethod of startMethods) {
       settled.map(({ status }) => status),
       ["rejected", "fulfilled", "rejected"],
     );
+    // Those that end in the same turn of the event loop are told together.
+    const quick = async (x: number) => {
+      for (let i = (x * 7) % 5; i > 0; i--) await undefined;
+      return x % 100 === 99 ? `${x}` : x;
+    };
+    assertEquals(
+      await pool.map(quick, range(5000), options),
+      range(5000).map((x) => x % 100 === 99 ? `${x}` : x),
+    );
+    const partly = await pool.map(
+      async (x: number) => {
+        await undefined;
+        return x % 100 === 99 ? () => x : x;
+      },
+      range(200),
+      { ...options, onError: "settle" },
+    );
+    // In one thread nothing needs to be sent.
+    assertEquals(
+      partly.filter(({ status }) => status === "rejected").length,
+      startMethod === "serial" ? 0 : 2,
+    );
     // Synchronous tasks are not harmed.
     assertEquals(
       await pool.map((x: number) => x, range(50), options),

@@ -95,6 +95,8 @@ export class ChunkReport {
 
   /** The next task is the one at the index. */
   moveTo(index: number): void {
+    if (index === this.next) return;
+    this.flush();
     this.#first = index;
   }
 

@@ -167,10 +167,15 @@ export async function runSideBySide(
   const { sequence, mode, elements, control, report, meter } = setup;
   const count = elements.length;
   let ended = 0;
+  let lastFlush = setup.startedAt;
   function end(): void {
-    // One report a task: there is no order in which they end.
-    if (++ended === count) report.finish();
-    else report.flush();
+    if (++ended === count) return report.finish();
+    const now = clock.now();
+    // The next one may end the worker, or take long before it lets others run.
+    if (mode.isolated || now - lastFlush > FLUSH_INTERVAL) {
+      report.flush();
+      lastFlush = now;
+    } else report.flushSoon();
   }
 
   async function run(index: number): Promise<void> {

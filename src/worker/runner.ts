@@ -318,9 +318,12 @@ export class Runner {
       packError: (error) => codec.packError(explain(known.definition, error)),
       meter: this.#meter,
       post,
-      // Tasks side by side may end when nobody looks for the next.
+      // Tasks side by side may end when nobody looks for the next, and results
+      // must not take the place of elements whose tasks run.
       hotLine: concurrency === 1 ? hotLine : undefined,
-      buffer: codec.copies && list instanceof Float64Array ? list : undefined,
+      buffer: concurrency === 1 && codec.copies && list instanceof Float64Array
+        ? list
+        : undefined,
       startedAt,
     });
   }
