@@ -14,7 +14,7 @@ import { isThenable, runQuickly } from "./quick_run.ts";
 import { callSoon } from "./immediate.ts";
 
 /** A task function as it is called with an element. */
-export type BoundTask = (element: unknown) => unknown;
+export type ElementTask = (element: unknown) => unknown;
 
 // deno-lint-ignore ban-types
 type Callable = Function;
@@ -37,13 +37,13 @@ export function callTask(callable: Callable, element: unknown): unknown {
 }
 
 /** The task function as it is called with each of the elements. */
-export function bindTask(
+export function elementTask(
   callable: Callable,
   elements: ArrayLike<unknown>,
-): BoundTask {
+): ElementTask {
   // Numbers need not be looked at.
   return elements instanceof Float64Array
-    ? callable as BoundTask
+    ? callable as ElementTask
     : (element) => callTask(callable, element);
 }
 
@@ -53,7 +53,7 @@ export interface RunSetup {
   functionId: number;
   mode: ChunkMode;
   elements: ArrayLike<unknown>;
-  task: BoundTask;
+  task: ElementTask;
   control: ControlBlock;
   workerId: number;
   report: ChunkReport;

@@ -26,7 +26,7 @@ import {
 } from "../wire/messages.ts";
 import { ChunkReport, type Post } from "./chunk_report.ts";
 import {
-  bindTask,
+  elementTask,
   runInOrder,
   type RunSetup,
   runSideBySide,
@@ -270,7 +270,7 @@ export class Runner {
       functionId,
       mode,
       elements: list,
-      task: bindTask(callable, list),
+      task: elementTask(callable, list),
       control: this.#setup.control,
       workerId: this.#setup.workerId,
       report,
