@@ -41,7 +41,7 @@ export {
   task,
   type Tasks,
 } from "./src/functions/reference.ts";
-export type { Sliceable } from "./src/map_chunks.ts";
+export type { Sliceable } from "./src/slices.ts";
 export type {
   ApplyOptions,
   MapChunksOptions,

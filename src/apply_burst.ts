@@ -361,5 +361,6 @@ export class ApplyBurst {
 
 /** A single argument travels as it is, if it is not taken for several. */
 function elementOf(args: readonly unknown[]): unknown {
-  return args.length === 1 && !Array.isArray(args[0]) ? args[0] : args;
+  // The caller may use the array for the next call.
+  return args.length === 1 && !Array.isArray(args[0]) ? args[0] : [...args];
 }

@@ -157,9 +157,12 @@ export function checkIterable(
 /** Checks an AbortSignal, if given. */
 export function checkSignal(action: string, signal: unknown): void {
   if (signal === undefined) return;
-  const { aborted, addEventListener } = Object(signal) as Partial<AbortSignal>;
-  if (typeof aborted === "boolean" && typeof addEventListener === "function") {
-    return;
-  }
+  const { aborted, addEventListener, removeEventListener } = Object(
+    signal,
+  ) as Partial<AbortSignal>;
+  if (
+    typeof aborted === "boolean" && typeof addEventListener === "function" &&
+    typeof removeEventListener === "function"
+  ) return;
   throw new TypeError(message(action, "signal", "an AbortSignal", signal));
 }

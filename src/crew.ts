@@ -120,13 +120,19 @@ export class Crew implements WorkerOwner {
     this.#feedAgain = true;
     if (this.#isFeeding || this.#stopping) return;
     this.#isFeeding = true;
-    // Handing out may itself change what there is to hand out.
-    while (this.#feedAgain) {
-      this.#feedAgain = false;
-      if (!this.#scheduler.hasSources) break;
-      this.#scheduler.feedIdle();
-      this.#recruit();
-      this.#scheduler.feedAhead();
+    try {
+      // Handing out may itself change what there is to hand out.
+      while (this.#feedAgain) {
+        this.#feedAgain = false;
+        if (!this.#scheduler.hasSources) break;
+        this.#scheduler.feedIdle();
+        this.#recruit();
+        this.#scheduler.feedAhead();
+      }
+    } catch (error) {
+      // Mostly, what all workers need cannot be sent. Better calls that fail
+      // than calls that wait.
+      this.#scheduler.clear(error);
     }
     this.#isFeeding = false;
     this.#checkQuiet();
@@ -271,14 +277,9 @@ export class Crew implements WorkerOwner {
 
   /** Starts a worker for each chunk that waits, as far as there are slots. */
   #recruit(): void {
-    try {
-      while (this.#vacancies > 0 && this.#scheduler.hasChunk()) {
-        this.#startOne();
-        this.#scheduler.feedIdle();
-      }
-    } catch (error) {
-      // What all workers need cannot be sent.
-      this.#scheduler.clear(error);
+    while (this.#vacancies > 0 && this.#scheduler.hasChunk()) {
+      this.#startOne();
+      this.#scheduler.feedIdle();
     }
   }
 

@@ -41,6 +41,15 @@ function formatObject(value: object, depth: number): string {
   return formatMembers(parts, keys.length, ["{", "}"]);
 }
 
+/** Whether it is an array. Of a revoked Proxy nobody can say. */
+function isArray(value: unknown): value is unknown[] {
+  try {
+    return Array.isArray(value);
+  } catch {
+    return false;
+  }
+}
+
 function format(value: unknown, depth: number): string {
   try {
     if (typeof value === "string") {
@@ -59,7 +68,7 @@ function format(value: unknown, depth: number): string {
 
 /** The arguments of a task, shortened, as they stand in an error's stack. */
 export function formatArguments(element: unknown): string {
-  const args = Array.isArray(element) ? element : [element];
+  const args = isArray(element) ? element : [element];
   return shorten(
     args.map((argument) => format(argument, 0)).join(", "),
     TOTAL_LENGTH,

@@ -17,6 +17,7 @@ import {
   SLOTS,
 } from "./wire/control.ts";
 import type { PackedError } from "./wire/errors.ts";
+import { lengthOf } from "./wire/list.ts";
 import type { FromWorker, RESULTS } from "./wire/messages.ts";
 import { addResults, UntoldWatch } from "./untold_watch.ts";
 import type { WorkerLink } from "./worker_link.ts";
@@ -205,12 +206,21 @@ export class HeldChunks {
     if (!chunk) return;
     this.#noteTask();
     this.#watchdog.touch(sequence);
-    const failures = packedFailures && new Map(
+    let failures = packedFailures && new Map(
       packedFailures.map((
         [index, packed],
       ) => [index, this.#unpackError(packed, chunk, index)]),
     );
-    const results = this.#link.codec.unpackList(payload);
+    let results: ArrayLike<unknown>;
+    try {
+      results = this.#link.codec.unpackList(payload);
+    } catch (error) {
+      // Memory in them is gone, with the worker: none of them can be had.
+      results = new Array<unknown>(lengthOf(payload));
+      const led = leadOn(error, this.#workerId, chunk, offset);
+      failures = new Map(Array.from(results, (_, i) => [offset + i, led]));
+      if (!chunk.mode.isolated) chunk.source.failTask(chunk, offset, led);
+    }
     const { elements } = chunk;
     addResults(chunk, offset, results, failures, end !== undefined);
     if (end === undefined) return this.#events.onProgress();

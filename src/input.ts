@@ -1,3 +1,4 @@
+import { sliceOf } from "./slices.ts";
 import type { TypedArray } from "./types.ts";
 
 /** Where the elements of a call come from, read no further than asked. */
@@ -43,26 +44,39 @@ export function isPlainArray(input: object): input is PlainArray {
 class ArrayReader implements ElementReader {
   readonly #array: PlainArray;
   readonly #limit: number;
+  readonly #hadElements: boolean;
   #position = 0;
 
   constructor(array: PlainArray, limit: number) {
     this.#array = array;
     this.#limit = limit;
+    this.#hadElements = array.length > 0;
   }
 
   get ended(): boolean {
+    if (this.#position >= this.#limit) return true;
     // The array may have been shortened meanwhile.
-    return this.#position >= Math.min(this.#limit, this.#array.length);
+    return this.#position >= this.#array.length && !this.#isGone;
   }
 
   take(count: number): ArrayLike<unknown> {
+    if (this.#isGone) {
+      this.close();
+      throw new TypeError(
+        "Cannot read the input to its end as its memory has been transferred",
+      );
+    }
     const array = this.#array;
     const start = this.#position;
     const end = Math.min(start + count, this.#limit, array.length);
     this.#position = end;
-    return Array.isArray(array)
-      ? array.slice(start, end)
-      : array.subarray(start, end);
+    return sliceOf(array, start, end);
+  }
+
+  /** Whether it is a typed array that lost its memory. */
+  get #isGone(): boolean {
+    return this.#hadElements && this.#array.length === 0 &&
+      !Array.isArray(this.#array);
   }
 
   close(): void {

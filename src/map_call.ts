@@ -269,6 +269,8 @@ export class MapCall implements TaskSource, IteratedCall {
       this.fail(error);
       return undefined;
     }
+    // To read may run what ends the call.
+    if (this.#hasEnded) return undefined;
     if (elements.length === 0) {
       this.#checkEnd();
       return undefined;

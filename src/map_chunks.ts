@@ -1,4 +1,5 @@
 import { FixedSizer } from "./chunking.ts";
+import { type Sliceable, sliceOf } from "./slices.ts";
 import type { TypedArray } from "./types.ts";
 
 /** The default number of slices for each worker (from MPIRE). */
@@ -10,9 +11,6 @@ export interface SliceOptions {
   chunkSize?: number | undefined;
   nSplits?: number | undefined;
 }
-
-/** An array that can be cut. */
-export type Sliceable = TypedArray | readonly unknown[];
 
 /** Slices of an array, each as the only argument of a task. */
 export function* slices(
@@ -32,14 +30,6 @@ export function* slices(
   }
 }
 
-function sliceOf(array: Sliceable, start: number, end: number): Sliceable {
-  // Shared memory stays shared; of other memory only the slice shall travel.
-  if (ArrayBuffer.isView(array) && array.buffer instanceof SharedArrayBuffer) {
-    return array.subarray(start, end);
-  }
-  return array.slice(start, end);
-}
-
 /**
  * Joins what the tasks returned: typed arrays of one kind to one of that
  * kind, arrays to one array. Of nothing it makes an empty one like `array`.
@@ -53,7 +43,20 @@ export function concatenate(parts: unknown[], array: Sliceable): unknown {
   for (const part of parts) {
     if (!Array.isArray(part)) throw mismatch(part);
   }
-  return (parts as unknown[][]).flat();
+  const flat = (parts as unknown[][]).flat();
+  const length = (parts as unknown[][]).reduce((sum, p) => sum + p.length, 0);
+  return flat.length === length ? flat : joinSparse(parts as unknown[][]);
+}
+
+/** `flat()` leaves missing elements out. */
+function joinSparse(parts: unknown[][]): unknown[] {
+  const whole: unknown[] = [];
+  for (const part of parts) {
+    const start = whole.length;
+    part.forEach((element, i) => whole[start + i] = element);
+    whole.length = start + part.length;
+  }
+  return whole;
 }
 
 function concatenateTyped(parts: unknown[], first: TypedArray): TypedArray {

@@ -5,7 +5,7 @@ import { cpusOf } from "./cpu_ids.ts";
 import { captureCaller } from "./functions/caller.ts";
 import type { WorkerPoolInsights } from "./insights/insights.ts";
 import { formatInsights } from "./insights/print.ts";
-import { concatenate, type Sliceable, slices } from "./map_chunks.ts";
+import { concatenate, slices } from "./map_chunks.ts";
 import {
   checkFlag,
   checkMapChunksOptions,
@@ -19,6 +19,7 @@ import type {
   WorkerPoolOptions,
 } from "./options.ts";
 import { runtime } from "./runtime/detect.ts";
+import type { Sliceable } from "./slices.ts";
 import { workerCount } from "./start/starters.ts";
 import type {
   Input,

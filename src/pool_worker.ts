@@ -101,7 +101,7 @@ export class PoolWorker {
     this.#hasExit = setup.workerExit !== undefined;
     this.#ready.promise.catch(() => {});
     this.#link = new WorkerLink(setup, starter, {
-      onMessage: (message) => this.#receive(message),
+      onMessage: (message) => this.#hear(message),
       onEnd: (end) => this.#end(end),
     });
     this.counters = countersOf(this.#link.control);
@@ -139,6 +139,8 @@ export class PoolWorker {
 
   /** Sends a chunk. What cannot be sent fails by itself. */
   send(chunk: Chunk): void {
+    // To read input, or a getter of an argument, may run what ends workers.
+    if (this.#state === "ended") return chunk.source.putBack(chunk);
     const wasIdle = this.#held.size === 0;
     const isHot = wasIdle && this.isReady && this.#pace.isHot(chunk);
     this.#link.setHot(isHot);
@@ -256,8 +258,18 @@ export class PoolWorker {
     }, RELEASE_DELAY);
   }
 
-  #receive(message: FromWorker): void {
+  #hear(message: FromWorker): void {
     if (this.#state === "ended") return;
+    try {
+      this.#receive(message);
+    } catch (error) {
+      // Nobody has foreseen it: better a call that fails than one that waits.
+      this.#link.terminate();
+      this.#end({ error });
+    }
+  }
+
+  #receive(message: FromWorker): void {
     switch (message[0]) {
       case READY:
         return this.#start();
@@ -356,11 +368,16 @@ export class PoolWorker {
     this.#leave();
     const { resolve, reject } = this.#stopped!;
     const { codec } = this.#link;
-    const settle = () => {
-      if (exit === undefined) resolve([]);
-      else if ("result" in exit) resolve([codec.unpack(exit.result)]);
-      else reject(codec.unpackError(exit.error));
-    };
+    let settle = () => resolve([]);
+    try {
+      // Memory that the worker has made is gone when it is.
+      if (exit && "result" in exit) {
+        const result = codec.unpack(exit.result);
+        settle = () => resolve([result]);
+      } else if (exit) throw codec.unpackError(exit.error);
+    } catch (error) {
+      settle = () => reject(error);
+    }
     // What the worker printed may still be on its way.
     this.#link.waitForEnd(GRACE).then(settle, settle);
   }

@@ -15,17 +15,18 @@ export function leadOn(
   chunk: Chunk,
   index: number | undefined,
 ): unknown {
-  if (!(error instanceof Error)) return error;
-  const args = index === undefined
-    ? ""
-    : ` with arguments (${formatArguments(chunk.elements[index])})`;
-  const { frames } = chunk.source.callerOf(chunk, index ?? 0);
-  const { stack = String(error) } = error;
   try {
+    if (!(error instanceof Error)) return error;
+    const args = index === undefined
+      ? ""
+      : ` with arguments (${formatArguments(chunk.elements[index])})`;
+    const { frames } = chunk.source.callerOf(chunk, index ?? 0);
+    const { stack = String(error) } = error;
     const led = `${stack}\n    at worker ${workerId}${args}\n${frames}`;
     error.stack = printableStack(led.trimEnd());
   } catch {
-    // A frozen error that passed by reference: better without than lost.
+    // A frozen error that passed by reference, or one whose stack cannot be
+    // read: better without than lost.
   }
   return error;
 }

@@ -84,7 +84,7 @@ export class WorkerLink {
       },
       onEnd: (end) => {
         this.#managed.end();
-        this.#abandonHeld();
+        this.#abandonHeld(true);
         events.onEnd(end);
       },
     }, setup);
@@ -184,7 +184,7 @@ export class WorkerLink {
   /** Stops the worker at once. */
   terminate(): Promise<void> {
     this.#managed.end();
-    return this.#port.terminate().finally(() => this.#abandonHeld());
+    return this.#port.terminate().finally(() => this.#abandonHeld(true));
   }
 
   /** Whether the worker, which has been terminated, is gone after `ms`. */
@@ -195,12 +195,12 @@ export class WorkerLink {
   /** Waits at most `grace` ms until a worker ends that was told to. */
   waitForEnd(grace: number): Promise<void> {
     this.#managed.end();
-    return this.#port.waitForEnd(grace).finally(() => this.#abandonHeld());
+    return this.#port.waitForEnd(grace).finally(() => this.#abandonHeld(false));
   }
 
   /** The worker is gone, or counts as such: what it held is to be had again. */
-  #abandonHeld(): void {
-    abandonHeld(this.#held, this.#workerId);
+  #abandonHeld(hasDied: boolean): void {
+    abandonHeld(this.#held, this.#workerId, hasDied);
   }
 
   #define(handle: FunctionHandle): void {

@@ -25,7 +25,12 @@ const MAX_SENT = 1024;
 /** What a primitive does for the thread that it is in. */
 export interface Keeper {
   /** A worker is gone that may have held it or waited for it. */
-  abandon(token: number, workerId: number, count: number): void;
+  abandon(
+    token: number,
+    workerId: number,
+    count: number,
+    hasDied: boolean,
+  ): void;
   /** Whether this thread neither holds it nor waits for it. */
   isIdle(): boolean;
   /** The lock that it has, if it is a condition. */

@@ -41,13 +41,17 @@ export function expectHeld(words: Int32Array): void {
 
 /**
  * Owner: the worker is gone. Whoever waits for what it held gets an error,
- * and it is free again.
+ * and it is free again. One that `hasDied` did not end in an orderly way.
  */
-export function abandonHeld(words: Int32Array, workerId: number): void {
+export function abandonHeld(
+  words: Int32Array,
+  workerId: number,
+  hasDied: boolean,
+): void {
   // Whoever cannot be stopped shall take nothing from now on. A lock that it
   // takes right now either is seen below, or it sees this.
   Atomics.store(words, GIVEN_UP, 1);
-  abandonCells(words, workerId);
+  abandonCells(words, workerId, hasDied);
   const here = realm();
   here.workers.delete(words);
   forgetSent(here);
@@ -63,7 +67,11 @@ function forgetSent({ sent, workers }: Realm): void {
   }
 }
 
-function abandonCells(words: Int32Array, workerId: number): void {
+function abandonCells(
+  words: Int32Array,
+  workerId: number,
+  hasDied: boolean,
+): void {
   const token = Atomics.load(words, TOKEN);
   if (token === 0) return;
   const { cells } = realm();
@@ -73,7 +81,7 @@ function abandonCells(words: Int32Array, workerId: number): void {
     const key = keyOf(Atomics.load(words, at), Atomics.load(words, at + 1));
     if (key === 0) continue;
     const count = Atomics.exchange(words, at + COUNT, 0);
-    cells.get(key)?.deref()?.keeper.abandon(token, workerId, count);
+    cells.get(key)?.deref()?.keeper.abandon(token, workerId, count, hasDied);
     found.add(key);
   }
   if (found.size === 0) return;

@@ -106,7 +106,9 @@ export class Semaphore implements Shareable {
     this.#cell = createCell(
       this,
       {
-        abandon: (_token, workerId, count) => this.#abandon(workerId, count),
+        // Who acquires and never releases may count something by it.
+        abandon: (_token, workerId, count, hasDied) =>
+          this.#abandon(workerId, hasDied ? count : 0),
         isIdle: () => this.#waiting === 0 && heldCount(this.#cell) === 0,
       },
       3,

@@ -62,11 +62,17 @@ export class BriefValues {
   }
 
   /**
-   * Writes the next value. False if it is not brief, or there is no more room:
-   * then nobody may read. Throws what a getter throws.
+   * Writes the next value. False if it is not brief, cannot be read, or there
+   * is no more room: then nobody may read, and nothing is kept of it.
    */
   write(value: unknown): boolean {
-    return this.#write(value, 0);
+    try {
+      if (this.#write(value, 0)) return true;
+    } catch {
+      // A getter has thrown: a message tells what.
+    }
+    this.rewind();
+    return false;
   }
 
   /** Reads the next value. */

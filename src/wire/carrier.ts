@@ -1,5 +1,5 @@
 import { handleOf, reasonNotShared } from "../shared/memory.ts";
-import { tagOf } from "./kinds.ts";
+import { tagOf, viewKind } from "./kinds.ts";
 import { Refusal, refusalOf } from "./refusal.ts";
 import type { FrozenRecord, MemoryRecord, ViewRecord } from "./records.ts";
 
@@ -42,7 +42,7 @@ export const processCarrier: Carrier = {
     if (ArrayBuffer.isView(leaf)) {
       const { buffer, byteOffset, byteLength } = leaf;
       const { length = byteLength } = leaf as { length?: number };
-      return { view: tagOf(leaf), buffer: copy(buffer), byteOffset, length };
+      return { view: viewKind(leaf), buffer: copy(buffer), byteOffset, length };
     }
     if (UNSERIALIZABLE.test(tagOf(leaf))) throw refusalOf(leaf);
     const memory = handleOf(leaf as SharedArrayBuffer);

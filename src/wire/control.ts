@@ -172,6 +172,17 @@ export function skipRest(control: ControlBlock, sequence: number): void {
   );
 }
 
+/** Worker: its owner, who does not see the words, has told it to do so. */
+export function leaveRest(control: ControlBlock, sequence: number): void {
+  Atomics.compareExchange(
+    control,
+    slotOf(sequence),
+    word(sequence, OFFERED),
+    word(sequence, SKIP),
+  );
+  skipRest(control, sequence);
+}
+
 /**
  * Worker: begins the task at `index`. False when the chunk is wanted no
  * more, and the task must not run.

@@ -1,4 +1,4 @@
-import type { Carrier } from "./carrier.ts";
+import { type Carrier, threadCarrier } from "./carrier.ts";
 import { Copier } from "./copy.ts";
 import { recordMessage } from "./error_record.ts";
 import { type Packed, packedBy, unpack } from "./values.ts";
@@ -17,7 +17,11 @@ export function packError(
 ): PackedError {
   const message = "A value that cannot be sent was thrown";
   try {
-    const copier = new Copier(carrier);
+    // Who sends an error has nothing to move with it.
+    const copier = new Copier({
+      ...carrier ?? threadCarrier,
+      transfers: false,
+    });
     return packedBy(copier, copier.copyOrDescribe(thrown, message));
   } catch {
     const record = recordMessage(message);
@@ -25,7 +29,14 @@ export function packError(
   }
 }
 
-/** What was thrown, to be thrown again. */
+/**
+ * What was thrown, to be thrown again; or else why it cannot be had, as memory
+ * in it went with its worker.
+ */
 export function unpackError(packed: PackedError): unknown {
-  return unpack(packed);
+  try {
+    return unpack(packed);
+  } catch (error) {
+    return error;
+  }
 }

@@ -85,6 +85,16 @@ export function tagOf(value: object): string {
   return Object.prototype.toString.call(value).slice("[object ".length, -1);
 }
 
+const viewTag = Reflect.getOwnPropertyDescriptor(
+  Reflect.getPrototypeOf(Int8Array.prototype)!,
+  Symbol.toStringTag,
+)!.get!;
+
+/** `Int8Array`, `DataView` ..., whatever the view's own class calls itself. */
+export function viewKind(view: ArrayBufferView): string {
+  return viewTag.call(view) ?? "DataView";
+}
+
 /** Whether the value is an error, of this realm or another. */
 export function isError(value: object): boolean {
   return value instanceof Error || knownKind(tagOf(value)) === "error";

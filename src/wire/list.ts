@@ -1,7 +1,7 @@
 import { type Carrier, threadCarrier } from "./carrier.ts";
 import { type Columns, packColumns, unpackColumns } from "./columns.ts";
 import { canClone } from "./plain.ts";
-import { takeMarked } from "./transfer.ts";
+import { holdsMarked, takeMarked } from "./transfer.ts";
 import { takeNumbers } from "./number_buffers.ts";
 import {
   explainCloneFailure,
@@ -60,6 +60,12 @@ export function unpackList(payload: ListPayload): ArrayLike<unknown> {
     : unpack(payload as Packed) as unknown[];
 }
 
+/** The number of elements in a list that cannot be unpacked. */
+export function lengthOf(payload: ListPayload): number {
+  // Only a wrapper has what may be gone.
+  return "records" in payload ? (payload.value as unknown[]).length : 0;
+}
+
 /** An element that can be sent, or why it cannot. */
 export type PackedEach = { packed: Packed } | { error: Error };
 
@@ -75,7 +81,9 @@ export function packEach(
   return Array.from(elements, (element, index) => {
     try {
       const packed = pack(element, what(index), carrier);
-      return canClone(packed.value)
+      // What is to be moved shows when it is sent, alone.
+      const isSentAlone = elements.length > 1 && holdsMarked(element);
+      return isSentAlone || canClone(packed.value)
         ? { packed }
         : { error: explainCloneFailure(element, what(index)) };
     } catch (error) {

@@ -45,7 +45,12 @@ export function isMarked(part: object): boolean {
 
 /** Whether something in the value is to be moved. */
 export function holdsMarked(value: unknown): boolean {
-  return marker.isUsed && markedIn(value).length > 0;
+  try {
+    return marker.isUsed && markedIn(value).length > 0;
+  } catch {
+    // A getter has thrown, and will again for who tells which.
+    return false;
+  }
 }
 
 /** What is to be moved of a value. */
@@ -94,18 +99,19 @@ function movableIn(value: unknown): Set<object> {
     } else if (part instanceof ArrayBuffer || MOVABLE.test(classOf(part))) {
       found.add(part);
     } else {
-      waiting.push(...innerOf(part));
+      // One by one: calls take no more than some 100,000 arguments.
+      for (const inner of innerOf(part)) waiting.push(inner);
     }
   }
   return found;
 }
 
-function innerOf(part: object): unknown[] {
+function innerOf(part: object): Iterable<unknown> {
   switch (tagOf(part)) {
     case "Map":
       return [...part as Map<unknown, unknown>].flat();
     case "Set":
-      return [...part as Set<unknown>];
+      return part as Set<unknown>;
     case "SharedArrayBuffer":
       return [];
   }

@@ -61,14 +61,14 @@ export class LoneTasks<Chunk extends LoneChunk> {
     let result: unknown;
     try {
       result = finder.runInTask(() => callTask(callable, element));
+      if (isThenable(result)) {
+        return Promise.resolve(result).then(
+          (value) => end(report(), value),
+          (error) => fail(report(), error),
+        );
+      }
     } catch (error) {
       return void fail(report(), error);
-    }
-    if (isThenable(result)) {
-      return Promise.resolve(result).then(
-        (value) => end(report(), value),
-        (error) => fail(report(), error),
-      );
     }
     if (!isGiven) endTasks(control, sequence);
     const elapsed = elapsedSince(startedAt);

@@ -4,8 +4,8 @@ import {
   begin,
   countersOf,
   handBack,
+  leaveRest,
   offer,
-  skipRest,
 } from "../wire/control.ts";
 import { type HotLine, isGiven } from "../wire/hot_line.ts";
 import { UntoldResults } from "../wire/untold.ts";
@@ -134,7 +134,7 @@ export class Runner {
         this.#functions.forget(message[1]);
         return;
       case SKIP:
-        skipRest(this.#setup.control, message[1]);
+        leaveRest(this.#setup.control, message[1]);
         return;
       case CHUNK:
         // What came the quick way and has not been looked for was sent before:
@@ -202,8 +202,14 @@ export class Runner {
       this.#meter?.endWaiting();
       for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
         if (next.isGiven || begin(this.#setup.control, next.message[1])) {
-          const running = this.#runChunk(next);
-          if (running) await running;
+          try {
+            const running = this.#runChunk(next);
+            if (running) await running;
+          } catch (error) {
+            // Tasks have failed by themselves. What they were sent does not
+            // exist any more, perhaps.
+            this.#refuse(next, error, "function");
+          }
         }
       }
       this.#meter?.beginWaiting();
@@ -233,22 +239,25 @@ export class Runner {
   }
 
   async #prepareAndRun(chunk: QueuedChunk): Promise<void> {
-    const { message: [, sequence], known } = chunk;
-    const { codec, post } = this.#host;
-    let callable: Callable;
-    try {
-      callable = known.callable ?? await this.#functions.find(known);
-    } catch (error) {
-      post([UNRUNNABLE, sequence, codec.packError(error), "function"]);
-      return;
-    }
+    const { known } = chunk;
+    // What this throws is told as the function's.
+    const callable = known.callable ?? await this.#functions.find(known);
     try {
       if (!this.#lifecycle.isInitialised) await this.#lifecycle.initialise();
     } catch (error) {
-      post([UNRUNNABLE, sequence, codec.packError(error), "workerInit"]);
-      return;
+      return this.#refuse(chunk, error, "workerInit");
     }
     await this.#run(chunk, callable);
+  }
+
+  /** No task of the chunk can be run. */
+  #refuse(
+    { message: [, sequence] }: QueuedChunk,
+    error: unknown,
+    stage: "function" | "workerInit",
+  ): void {
+    const { codec, post } = this.#host;
+    post([UNRUNNABLE, sequence, codec.packError(error), stage]);
   }
 
   #run(
