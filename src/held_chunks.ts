@@ -1,4 +1,5 @@
 import { Line } from "./line.ts";
+import { readResults, type ResultsMessage } from "./read_results.ts";
 import { putBackFrom, refuseChunk } from "./refuse_chunk.ts";
 import { leadOn } from "./task_errors.ts";
 import { type Chunk, isDivisible, partOf, restOf } from "./task_source.ts";
@@ -17,8 +18,6 @@ import {
   SLOTS,
 } from "./wire/control.ts";
 import type { PackedError } from "./wire/errors.ts";
-import { lengthOf } from "./wire/list.ts";
-import type { FromWorker, RESULTS } from "./wire/messages.ts";
 import { addResults, UntoldWatch } from "./untold_watch.ts";
 import type { WorkerLink } from "./worker_link.ts";
 
@@ -40,8 +39,6 @@ export interface HolderEvents {
   /** A task, or the init function, takes too long or has failed for good. */
   onGiveUp(errorOf: () => unknown, failsChunks: boolean): void;
 }
-
-type ResultsMessage = Extract<FromWorker, [typeof RESULTS, ...unknown[]]>;
 
 /** The chunks that one worker holds, and what becomes of each. */
 export class HeldChunks {
@@ -200,27 +197,18 @@ export class HeldChunks {
 
   /** Results of consecutive tasks have arrived. */
   addResults(message: ResultsMessage): void {
-    const [, sequence, offset, payload, packedFailures, end] = message;
+    const [, sequence, offset, , , end] = message;
     const chunk = this.#find(sequence);
     // Side by side, tasks go on after one has failed the call.
     if (!chunk) return;
     this.#noteTask();
     this.#watchdog.touch(sequence);
-    let failures = packedFailures && new Map(
-      packedFailures.map((
-        [index, packed],
-      ) => [index, this.#unpackError(packed, chunk, index)]),
+    const { results, failures } = readResults(
+      message,
+      chunk,
+      this.#link.codec,
+      this.#workerId,
     );
-    let results: ArrayLike<unknown>;
-    try {
-      results = this.#link.codec.unpackList(payload);
-    } catch (error) {
-      // Memory in them is gone, with the worker: none of them can be had.
-      results = new Array<unknown>(lengthOf(payload));
-      const led = leadOn(error, this.#workerId, chunk, offset);
-      failures = new Map(Array.from(results, (_, i) => [offset + i, led]));
-      if (!chunk.mode.isolated) chunk.source.failTask(chunk, offset, led);
-    }
     const { elements } = chunk;
     addResults(chunk, offset, results, failures, end !== undefined);
     if (end === undefined) return this.#events.onProgress();

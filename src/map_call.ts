@@ -269,12 +269,9 @@ export class MapCall implements TaskSource, IteratedCall {
       this.fail(error);
       return undefined;
     }
+    if (elements.length === 0) this.#checkEnd();
     // To read may run what ends the call.
-    if (this.#hasEnded) return undefined;
-    if (elements.length === 0) {
-      this.#checkEnd();
-      return undefined;
-    }
+    if (elements.length === 0 || this.#hasEnded) return undefined;
     sizer.cut();
     const chunk: Chunk = {
       source: this,

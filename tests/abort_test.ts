@@ -7,6 +7,13 @@ import {
 } from "@std/assert";
 import { test } from "node:test";
 import { sharedArray } from "../mod.ts";
+import {
+  begin,
+  beginTask,
+  createControl,
+  leaveRest,
+  offer,
+} from "../src/wire/control.ts";
 import { WorkerPool } from "./support/pool.ts";
 import { open } from "./support/waiting.ts";
 
@@ -456,4 +463,26 @@ test("WorkerPool rejects all calls that share a signal when it aborts", async ()
     assertEquals(outcome, { status: "rejected", reason: "all" });
   }
   assertEquals(await pool.apply(slow, [4]), 4);
+});
+
+test("a chunk can be left before and after its worker has begun it", () => {
+  const control = createControl();
+  offer(control, 1);
+  leaveRest(control, 1);
+  assert(begin(control, 1));
+  assertEquals(beginTask(control, 1, 0), false);
+  offer(control, 2);
+  assert(begin(control, 2) && beginTask(control, 2, 0));
+  leaveRest(control, 2);
+  assertEquals(beginTask(control, 2, 1), false);
+});
+
+test("WorkerPool.map() refuses a signal that cannot be left again", async () => {
+  await using pool = new WorkerPool({ nJobs: 1 });
+  const signal = { aborted: false, addEventListener() {} } as never;
+  await assertRejects(
+    () => pool.map((x: number) => x, [1], { signal }),
+    TypeError,
+    "'signal' must be an AbortSignal",
+  );
 });

@@ -184,3 +184,20 @@ testShared(
     semaphore.acquireSync().release();
   },
 );
+
+testShared(
+  "Semaphore leaves its permits as they are when a worker ends in an orderly way",
+  async () => {
+    const items = new Semaphore(0);
+    await using pool = new WorkerPool({ nJobs: 1, sharedObjects: items });
+    const taken = pool.map((items, x: number) => {
+      items.acquireSync();
+      return x;
+    }, [1, 2, 3]);
+    items.release(3);
+    assertEquals(await soon(taken, "the permits"), [1, 2, 3]);
+    await pool.join();
+    assertEquals(items.value, 0);
+    assertEquals(items.tryAcquire(), undefined);
+  },
+);
