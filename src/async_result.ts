@@ -1,5 +1,5 @@
 import { TimeoutError } from "./errors.ts";
-import { checkObject, checkTimeout } from "./check.ts";
+import { checkNames, checkObject, checkTimeout } from "./check.ts";
 import { LONGEST_TIMER } from "./timeouts.ts";
 
 /** What an {@linkcode AsyncResult} stands for. */
@@ -157,6 +157,7 @@ export class AsyncResult<R> implements PromiseLike<R> {
 
 function waitTime(action: string, options: WaitOptions): number {
   checkObject(action, "options", options);
+  checkNames(action, options, ["timeout"]);
   const { timeout = Infinity } = options;
   checkTimeout(action, "timeout", timeout);
   return timeout;

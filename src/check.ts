@@ -115,7 +115,8 @@ export function checkObject(
   option: string,
   value: unknown,
 ): void {
-  if (typeof value === "object" && value !== null) return;
+  const isObject = typeof value === "object" && value !== null;
+  if (isObject && !Array.isArray(value)) return;
   throw new TypeError(message(action, option, "an object", value));
 }
 

@@ -20,9 +20,9 @@ export function cpusOf(
   if (value.length === 0) return undefined;
   const entries = value.map((entry) => {
     const cpus: unknown[] = Array.isArray(entry) ? entry : [entry];
-    if (cpus.length === 0 || !cpus.every((cpu) => typeof cpu === "number")) {
-      throw invalid(TypeError, rule, entry);
-    }
+    const wrong = cpus.findIndex((cpu) => typeof cpu !== "number");
+    if (wrong >= 0) throw invalid(TypeError, rule, cpus[wrong]);
+    if (cpus.length === 0) throw invalid(TypeError, rule, entry);
     return cpus as number[];
   });
   if (entries.length !== 1 && entries.length !== nJobs) {

@@ -102,7 +102,7 @@ class IterableReader implements ElementReader {
     while (elements.length < count && !this.ended) {
       let step: IteratorResult<unknown>;
       try {
-        step = this.#iterator.next();
+        step = checkStep(this.#iterator.next());
       } catch (error) {
         this.ended = true;
         throw error;
@@ -122,6 +122,12 @@ class IterableReader implements ElementReader {
     this.ended = true;
     this.#iterator?.return?.();
   }
+}
+
+/** As `for ... of` does: what is no object would never say that it is done. */
+function checkStep(step: IteratorResult<unknown>): IteratorResult<unknown> {
+  if (Object(step) === step) return step;
+  throw new TypeError(`Iterator result ${String(step)} is not an object`);
 }
 
 /** How long elements wait for a chunk to fill, where it may go unfilled. */
@@ -193,7 +199,7 @@ class AsyncReader implements ElementReader {
     try {
       this.#iterator ??= this.#iterable[Symbol.asyncIterator]();
       while (this.#elements.length < this.#wanted && !this.#inputEnded) {
-        const step = await this.#iterator.next();
+        const step = checkStep(await this.#iterator.next());
         if (this.#isClosed) return;
         if (step.done) {
           this.#inputEnded = true;

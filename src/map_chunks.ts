@@ -60,7 +60,10 @@ function joinSparse(parts: unknown[][]): unknown[] {
 }
 
 function concatenateTyped(parts: unknown[], first: TypedArray): TypedArray {
-  const Kind = first.constructor as new (length: number) => TypedArray;
+  // A Buffer's own constructor is another one.
+  const Kind = first instanceof Uint8Array
+    ? Uint8Array
+    : first.constructor as new (length: number) => TypedArray;
   let length = 0;
   for (const part of parts) {
     if (!(part instanceof Kind)) throw mismatch(part);

@@ -100,7 +100,10 @@ function checkPreload(action: string, preload: unknown): void {
     typeof entry === "string" || entry instanceof URL;
   if (Array.isArray(preload) && preload.every(isSpecifier)) return;
   const rule = "an array of module specifiers or URLs";
-  throw new TypeError(message(action, "preload", rule, preload));
+  const wrong = Array.isArray(preload)
+    ? preload.find((entry) => !isSpecifier(entry))
+    : preload;
+  throw new TypeError(message(action, "preload", rule, wrong));
 }
 
 /** Checks a boolean option of a pool, or of one of its setters. */

@@ -153,7 +153,7 @@ export interface MapOptions<
   /**
    * The number of chunks, used when there is no `chunkSize`.
    *
-   * @default {nJobs * 64}
+   * @default {nJobs * 64, and nJobs * 4 for mapChunks()}
    */
   nSplits?: number | undefined;
   /**

@@ -75,17 +75,18 @@ export interface TaskSource {
   callerOf(chunk: Chunk, index: number): Caller;
 }
 
-/** Who keeps the time of tasks, and which. */
+/** Who keeps the time of tasks and of init functions, and which. */
 export function timing(
-  { taskTimeout }: Limits,
+  { taskTimeout, workerInitTimeout }: Limits,
   concurrency: number,
   inThread: boolean,
-): Pick<ChunkMode, "taskTimeout" | "timesItself"> {
+): Pick<ChunkMode, "taskTimeout" | "timesItself" | "initTimeout"> {
   // The owner watches tasks that run one by one; side by side, only the
   // worker can tell one from the other.
   const timesItself = taskTimeout !== undefined &&
     (concurrency > 1 || inThread);
-  return { taskTimeout, timesItself };
+  const tasks = { taskTimeout, timesItself };
+  return inThread ? { ...tasks, initTimeout: workerInitTimeout } : tasks;
 }
 
 /** The part of a chunk from the task at `start` on, as a chunk of its own. */

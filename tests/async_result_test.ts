@@ -110,7 +110,9 @@ for (const startMethod of startMethods) {
       await assertRejects(call({ timeout: null }), TypeError, "null");
       await assertRejects(call({ timeout: -1 }), RangeError, "-1");
       await assertRejects(call({ timeout: NaN }), RangeError, "NaN");
+      await assertRejects(call({ timeOut: 5 }), RangeError, "timeOut");
       await assertRejects(call(5), TypeError, "options");
+      await assertRejects(call([]), TypeError, "options");
       await assertRejects(call(null), TypeError, "null");
     }
     assertEquals(await result, 1);

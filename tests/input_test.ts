@@ -432,3 +432,20 @@ test("WorkerPool.map() reads an asynchronous input no further than maxTasksActiv
   open(gate);
   await assertRejects(() => call, Error, "seen");
 });
+
+test("Input whose steps are no objects fails the call", async () => {
+  await using pool = new WorkerPool({ nJobs: 1 });
+  const next = () => 5 as unknown as IteratorResult<number>;
+  const inputs: (Iterable<number> | AsyncIterable<number>)[] = [
+    { [Symbol.iterator]: () => ({ next }) },
+    { [Symbol.asyncIterator]: () => ({ next: async () => await next() }) },
+  ];
+  for (const input of inputs) {
+    await assertRejects(
+      () => soon(pool.map((x: number) => x, input), "the call"),
+      TypeError,
+      "Iterator result 5 is not an object",
+    );
+  }
+  assertEquals(await pool.apply(() => 2), 2);
+});

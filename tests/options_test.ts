@@ -197,7 +197,7 @@ test("WorkerPool throws for bad options", () => {
     // Not given is not bad.
     void new WorkerPool({ [option]: undefined });
   }
-  for (const options of [null, 5, "x", true, () => {}]) {
+  for (const options of [null, 5, "x", true, () => {}, []]) {
     assertThrows(() => new WorkerPool(options as never), TypeError, "options");
   }
   const unknown = assertThrows(
@@ -206,6 +206,11 @@ test("WorkerPool throws for bad options", () => {
     "njobs",
   );
   assertStringIncludes(unknown.message, "2");
+  assertThrows(
+    () => new WorkerPool({ preload: ["./a.ts", 7] } as never),
+    TypeError,
+    "current value is 7",
+  );
   assertThrows(
     () => new WorkerPool({ workerInit: Math.max as never }),
     TypeError,

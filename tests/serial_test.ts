@@ -5,7 +5,7 @@ import {
   assertStrictEquals,
 } from "@std/assert";
 import { test } from "node:test";
-import { WorkerPool } from "../mod.ts";
+import { TimeoutError, WorkerPool } from "../mod.ts";
 import { soon } from "./support/waiting.ts";
 
 function range(count: number, start = 0): number[] {
@@ -222,3 +222,25 @@ test("A serial pool takes closure as variables, too", async () => {
   );
   assertEquals(scaled, [3, 6]);
 });
+
+for (const isAsync of [true, false]) {
+  test(`A serial pool keeps workerInitTimeout, ${isAsync ? "async" : "sync"}`, async () => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const pool = new WorkerPool({
+      startMethod: "serial",
+      workerInitTimeout: 30,
+      workerInit: isAsync
+        ? () =>
+          new Promise<void>((resolve) => timer = setTimeout(resolve, 3_600_000))
+        : () => {
+          const end = performance.now() + 60;
+          while (performance.now() < end);
+        },
+    });
+    const call = pool.apply((x: number) => x, [1]);
+    const error = await assertRejects(() => soon(call, "it"), TimeoutError);
+    assertEquals(error.stage, "workerInit");
+    clearTimeout(timer);
+    await pool.terminate();
+  });
+}

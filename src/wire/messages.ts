@@ -102,6 +102,8 @@ export interface ChunkMode {
   taskTimeout: number | undefined;
   /** Whether the worker itself must keep that time. */
   timesItself: boolean;
+  /** The time that its init function may take, if it must keep that, in ms. */
+  initTimeout?: number | undefined;
 }
 
 /** How most calls of `apply()` run: what is mostly sent shall be little. */
@@ -114,9 +116,9 @@ export const ONE_BY_ONE: ChunkMode = {
 
 /** Whether tasks are run so. */
 export function isOneByOne(mode: ChunkMode): boolean {
-  const { concurrency, isolated, taskTimeout, timesItself } = mode;
+  const { concurrency, isolated, taskTimeout, timesItself, initTimeout } = mode;
   return concurrency === 1 && isolated && taskTimeout === undefined &&
-    !timesItself;
+    !timesItself && initTimeout === undefined;
 }
 
 /** A method of a managed object that a worker calls, see managed/. */

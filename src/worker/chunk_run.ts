@@ -1,6 +1,6 @@
 import { clock } from "../runtime/detect.ts";
 import type { WorkerMeter } from "../insights/worker_meter.ts";
-import { LONGEST_TIMER, timeoutError } from "../timeouts.ts";
+import { timeoutError } from "../timeouts.ts";
 import {
   beginTask,
   beginTaskLoosely,
@@ -12,6 +12,7 @@ import type { ChunkReport } from "./chunk_report.ts";
 import type { Gate } from "./gate.ts";
 import { isThenable, runQuickly } from "./quick_run.ts";
 import { callSoon } from "./immediate.ts";
+import { within } from "./within.ts";
 
 /** A task function as it is called with an element. */
 export type ElementTask = (element: unknown) => unknown;
@@ -212,25 +213,11 @@ export async function runSideBySide(
 }
 
 /** Runs a task and rejects when it has taken, or takes, too long. */
-async function runTimed(setup: RunSetup, index: number): Promise<unknown> {
+function runTimed(setup: RunSetup, index: number): Promise<unknown> {
   const timeout = setup.mode.taskTimeout!;
-  const late = () => timeoutError("task", timeout, setup.workerId);
-  const start = clock.now();
-  const value = call(setup.task, setup.elements[index]);
-  const left = timeout - (clock.now() - start);
-  if (left <= 0) {
-    // Nobody will look at what the late task gives.
-    if (isThenable(value)) value.then(undefined, () => {});
-    throw late();
-  }
-  if (!isThenable(value)) return value;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeIsUp = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(late()), Math.min(left, LONGEST_TIMER));
-  });
-  try {
-    return await Promise.race([value, timeIsUp]);
-  } finally {
-    clearTimeout(timer);
-  }
+  return within(
+    timeout,
+    () => call(setup.task, setup.elements[index]),
+    () => timeoutError("task", timeout, setup.workerId),
+  );
 }

@@ -1,5 +1,6 @@
 import type { WorkerMeter } from "../insights/worker_meter.ts";
 import { clock } from "../runtime/detect.ts";
+import { timeoutError } from "../timeouts.ts";
 import type { Codec } from "../wire/codec.ts";
 import { INITIALISING, RUNNING, setPhase } from "../wire/control.ts";
 import type { PackedError } from "../wire/errors.ts";
@@ -7,6 +8,7 @@ import type { FunctionDefinition, WorkerSetup } from "../wire/messages.ts";
 import type { Packed } from "../wire/values.ts";
 import type { Announcer } from "./announcer.ts";
 import { explain, findFunction, type FunctionFinder } from "./find_function.ts";
+import { within } from "./within.ts";
 
 /** What the exit function's result is called in errors. */
 export const EXIT_RESULT = "the result of 'workerExit'";
@@ -50,15 +52,18 @@ export class Lifecycle {
     return this.#isInitialised;
   }
 
-  /** Runs the init function before the first task. */
-  async initialise(): Promise<void> {
+  /**
+   * Runs the init function before the first task. It may take `timeout` ms, if
+   * nobody else looks at that.
+   */
+  async initialise(timeout: number | undefined): Promise<void> {
     if (this.#initError) throw this.#initError.error;
     const { workerInit, control } = this.#setup;
     setPhase(control, INITIALISING);
     await this.#host.announcer?.setPhase(INITIALISING);
     const start = clock.now();
     try {
-      await this.#call(workerInit);
+      await this.#call(workerInit, timeout);
       this.#isInitialised = true;
     } catch (error) {
       this.#initError = { error };
@@ -86,13 +91,20 @@ export class Lifecycle {
     }
   }
 
-  async #call(definition: FunctionDefinition | undefined): Promise<unknown> {
+  async #call(
+    definition: FunctionDefinition | undefined,
+    initTimeout?: number,
+  ): Promise<unknown> {
     if (definition === undefined) return undefined;
     const callable = await findFunction(definition, this.#host);
+    const call = () =>
+      this.#host.finder.runInTask(() => callable(...this.#leading));
     try {
-      return await this.#host.finder.runInTask(() =>
-        callable(...this.#leading)
-      );
+      return await (initTimeout === undefined ? call() : within(
+        initTimeout,
+        call,
+        () => timeoutError("workerInit", initTimeout, this.#setup.workerId),
+      ));
     } catch (error) {
       throw explain(definition, error);
     }

@@ -243,7 +243,9 @@ export class Runner {
     // What this throws is told as the function's.
     const callable = known.callable ?? await this.#functions.find(known);
     try {
-      if (!this.#lifecycle.isInitialised) await this.#lifecycle.initialise();
+      if (!this.#lifecycle.isInitialised) {
+        await this.#lifecycle.initialise(chunk.mode.initTimeout);
+      }
     } catch (error) {
       return this.#refuse(chunk, error, "workerInit");
     }
