@@ -713,6 +713,72 @@ test("Declarations with using work as lowered by TypeScript", async () => {
   assertEquals(log, ["a", "b"]);
 });
 
+for (
+  const create of [
+    "_usingCtx()",
+    "_usingCtx2()",
+    "_using_ctx()",
+    // Where the helper is a module: in vitest, of Babel, of swc.
+    "(0,__vite_ssr_import_2__.default)()",
+    "(0, _usingCtx2.default)()",
+    "_using_ctx._()",
+  ]
+) {
+  test(`Declarations with using work as lowered to ${create}`, async () => {
+    const textWith = (start: string, method: string, end: string) =>
+      `${start}(log, error) => {
+        try {
+          var _usingCtx3 = ${create};
+          const a = _usingCtx3.u({ [Symbol.dispose]() { log.push("a") } });
+          const b = _usingCtx3.${method}({ [Symbol.dispose]() { log.push("b") } });
+          const none = _usingCtx3.${method}(null);
+          if (error) throw error;
+          return "result";
+        } catch (_) {
+          _usingCtx3.e = _;
+        } finally {
+          ${end}_usingCtx3.d();
+        }
+      }`;
+    const log: string[] = [];
+    const error = new RangeError("body");
+    const use = revive(textWith("", "u", ""));
+    assertEquals(use(log), "result");
+    assertThrows(() => use(log, error), RangeError, "body");
+    const useLater = revive(textWith("async ", "a", "await "));
+    assertEquals(await useLater(log), "result");
+    await assertRejects(() => useLater(log, error), RangeError, "body");
+    assertEquals(log.join(""), "babababa");
+  });
+}
+
+test("Declarations with using work as lowered by swc and with tslib", async () => {
+  const names = [
+    ["_ts_add_disposable_resource", "_ts_dispose_resources"],
+    ["_ts_add_disposable_resource._", "_ts_dispose_resources._"],
+    ["tslib_1.__addDisposableResource", "tslib_1.__disposeResources"],
+  ];
+  for (const [add, dispose] of names) {
+    const log: string[] = [];
+    const use = revive(`async (log) => {
+      const env = { stack: [], error: void 0, hasError: false };
+      try {
+        const a = ${add}(env, { [Symbol.dispose]() { log.push("a") } }, false);
+        const b = ${add}(env, { async [Symbol.asyncDispose]() { log.push("b") } }, true);
+        throw new RangeError("body");
+      } catch (e) {
+        env.error = e;
+        env.hasError = true;
+      } finally {
+        const result = ${dispose}(env);
+        if (result) await result;
+      }
+    }`);
+    await assertRejects(() => use(log), RangeError, "body");
+    assertEquals(log, ["b", "a"]);
+  }
+});
+
 test("Syntax lowered by esbuild for old targets works", async () => {
   const text = `(source) => __async(void 0, null, function* () {
     class A { constructor() { __publicField(this, "field", 1) } }
@@ -769,6 +835,37 @@ test("Imports rewritten by vitest resolve where they can", async () => {
     base: "file:///app/tests/a.test.ts",
   });
   assertEquals((await deep("/src/a.ts"))[0], "file:///app/tests/src/a.ts");
+});
+
+test("Modules that have been required look as if imported", async () => {
+  const warning = () => {
+    throw new Error("A getter was called");
+  };
+  const plain = Object.defineProperty({ a: 1 }, "old", { get: warning });
+  const transpiled = { __esModule: true, default: 2 };
+  const modules: Record<string, unknown> = { plain, transpiled, "none": null };
+  const require = (name: string) => modules[name];
+  for (
+    const interop of [
+      "__importStar",
+      "tslib_1.__importStar",
+      "_interop_require_wildcard",
+      "_interop_require_wildcard._",
+      "_interopRequireWildcard",
+      "(0, _interopRequireWildcard2.default)",
+      "__toESM",
+    ]
+  ) {
+    const load = revive(
+      `(name) => Promise.resolve().then(() => ${interop}(require(name)))`,
+      { scope: { require } },
+    );
+    const namespace = await load("plain");
+    assertEquals(namespace.a, 1);
+    assertStrictEquals(namespace.default, plain);
+    assertStrictEquals(await load("transpiled"), transpiled);
+    assertEquals(await load("none"), { default: null });
+  }
 });
 
 // --- missing variables ---
