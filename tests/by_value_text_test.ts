@@ -2,6 +2,7 @@ import {
   assert,
   assertEquals,
   assertMatch,
+  assertNotMatch,
   assertRejects,
   assertStrictEquals,
   assertStringIncludes,
@@ -14,11 +15,8 @@ import {
   rewriteImports,
   usesImports,
 } from "../src/functions/imports.ts";
-import {
-  checkClosure,
-  helpfulReferenceError,
-  reviveFunction,
-} from "../src/functions/revive.ts";
+import { helpfulReferenceError } from "../src/functions/missing_variable.ts";
+import { checkClosure, reviveFunction } from "../src/functions/revive.ts";
 import { functionText } from "../src/functions/source_text.ts";
 
 // deno-lint-ignore no-explicit-any
@@ -905,6 +903,53 @@ test("helpfulReferenceError() helps with assignments and names of all kinds", ()
   assertMatch(put.message, /^größe is not defined: /);
   const generated = hintedError(revive("() => (0, import_lodash.map)()"));
   assertMatch(generated.message, /^import_lodash is .*Pass what it needs as /);
+});
+
+test("helpfulReferenceError() says what a minifier may have done", () => {
+  const part = /\. If a minifier has renamed variables, .*task\(\)$/;
+  const hint = (fn: AnyFunction, text: string, isEnclosed: boolean) => {
+    const error = assertThrows(fn, ReferenceError);
+    helpfulReferenceError(error, { text, isEnclosed });
+    return error.message;
+  };
+  const text = "(x) => x * missing";
+  assertMatch(hint(revive(text), text, true), part);
+  assertNotMatch(hint(revive(text), text, false), part);
+  const short = '() => i(() => 0, "inner")';
+  assertMatch(hint(revive(short), short, false), part);
+  const swc = "() => (0, _lib.map)()";
+  const message = hint(revive(swc), swc, true);
+  assertMatch(message, /^_lib is .*Pass what it needs as 'closure', use/);
+  assertNotMatch(message, part);
+  const own = "() => _cache.get(1)";
+  assertMatch(
+    hint(revive(own), own, false),
+    /Pass it as closure: \{ _cache \}/,
+  );
+});
+
+test("helpfulReferenceError() says what a bundler has done with import()", () => {
+  for (
+    const text of [
+      "() => __webpack_require__.e(1)",
+      "() => (init_lib(), lib_exports)",
+      "() => (init_lib(), exports_lib)",
+      "() => lib_exports",
+      "() => exports_lib",
+      "() => require_lib()",
+    ]
+  ) {
+    const { message } = hintedError(revive(text));
+    assertMatch(
+      message,
+      /^\w+ is not defined: a bundler has rewritten an import\(\)/,
+    );
+    for (
+      const part of ["task()", "importTasks()", "splitting", "webpackIgnore"]
+    ) {
+      assertStringIncludes(message, part);
+    }
+  }
 });
 
 test("helpfulReferenceError() leaves other errors alone", () => {

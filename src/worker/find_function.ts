@@ -1,9 +1,5 @@
-import {
-  helpfulReferenceError,
-  revival,
-  reviveFunction,
-  type Scope,
-} from "../functions/revive.ts";
+import { helpfulReferenceError } from "../functions/missing_variable.ts";
+import { revival, reviveFunction, type Scope } from "../functions/revive.ts";
 import type { Codec } from "../wire/codec.ts";
 import type { FunctionDefinition } from "../wire/messages.ts";
 
@@ -95,6 +91,9 @@ export function explain(
   definition: FunctionDefinition,
   error: unknown,
 ): unknown {
-  if (definition.kind === "text") helpfulReferenceError(error);
+  if (definition.kind === "text") {
+    const { text, closure } = definition;
+    helpfulReferenceError(error, { text, isEnclosed: closure !== undefined });
+  }
   return error;
 }
