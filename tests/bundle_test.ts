@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { build } from "esbuild";
+import { build, type BuildOptions } from "esbuild";
 import { mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { runtimes } from "./support/runtimes.ts";
 
 const app = fileURLToPath(new URL("./support/bundled_app.ts", import.meta.url));
 const expected = {
-  stdout: "1 4 9\n2 3 4\n10 20 30\n1 2 3\n",
+  stdout: "1 4 9\n2 3 4\n10 20 30\n1 2 3\n2 3 4\n",
   stderr: "",
   code: 0,
 };
@@ -30,16 +30,21 @@ async function inEmptyFolder(
   }
 }
 
-for (const minify of [false, true]) {
-  const kind = minify ? "minified bundle" : "bundle";
+const bundles: Record<string, BuildOptions> = {
+  "bundle": {},
+  "minified bundle": { minify: true },
+  "bundle with names kept": { keepNames: true },
+  "minified bundle with names kept": { minify: true, keepNames: true },
+};
 
+for (const [kind, options] of Object.entries(bundles)) {
   test(`WorkerPool runs inline functions and task() in a ${kind} of esbuild`, () =>
     inEmptyFolder(async (folder) => {
       const outfile = join(folder, "app.mjs");
       await build({
         entryPoints: [app],
+        ...options,
         bundle: true,
-        minify,
         format: "esm",
         platform: "node",
         target: "node20",

@@ -2,6 +2,7 @@ import {
   assert,
   assertEquals,
   assertMatch,
+  assertNotMatch,
   assertRejects,
   assertStrictEquals,
   assertStringIncludes,
@@ -14,11 +15,8 @@ import {
   rewriteImports,
   usesImports,
 } from "../src/functions/imports.ts";
-import {
-  checkClosure,
-  helpfulReferenceError,
-  reviveFunction,
-} from "../src/functions/revive.ts";
+import { helpfulReferenceError } from "../src/functions/missing_variable.ts";
+import { checkClosure, reviveFunction } from "../src/functions/revive.ts";
 import { functionText } from "../src/functions/source_text.ts";
 
 // deno-lint-ignore no-explicit-any
@@ -713,6 +711,72 @@ test("Declarations with using work as lowered by TypeScript", async () => {
   assertEquals(log, ["a", "b"]);
 });
 
+for (
+  const create of [
+    "_usingCtx()",
+    "_usingCtx2()",
+    "_using_ctx()",
+    // Where the helper is a module: in vitest, of Babel, of swc.
+    "(0,__vite_ssr_import_2__.default)()",
+    "(0, _usingCtx2.default)()",
+    "_using_ctx._()",
+  ]
+) {
+  test(`Declarations with using work as lowered to ${create}`, async () => {
+    const textWith = (start: string, method: string, end: string) =>
+      `${start}(log, error) => {
+        try {
+          var _usingCtx3 = ${create};
+          const a = _usingCtx3.u({ [Symbol.dispose]() { log.push("a") } });
+          const b = _usingCtx3.${method}({ [Symbol.dispose]() { log.push("b") } });
+          const none = _usingCtx3.${method}(null);
+          if (error) throw error;
+          return "result";
+        } catch (_) {
+          _usingCtx3.e = _;
+        } finally {
+          ${end}_usingCtx3.d();
+        }
+      }`;
+    const log: string[] = [];
+    const error = new RangeError("body");
+    const use = revive(textWith("", "u", ""));
+    assertEquals(use(log), "result");
+    assertThrows(() => use(log, error), RangeError, "body");
+    const useLater = revive(textWith("async ", "a", "await "));
+    assertEquals(await useLater(log), "result");
+    await assertRejects(() => useLater(log, error), RangeError, "body");
+    assertEquals(log.join(""), "babababa");
+  });
+}
+
+test("Declarations with using work as lowered by swc and with tslib", async () => {
+  const names = [
+    ["_ts_add_disposable_resource", "_ts_dispose_resources"],
+    ["_ts_add_disposable_resource._", "_ts_dispose_resources._"],
+    ["tslib_1.__addDisposableResource", "tslib_1.__disposeResources"],
+  ];
+  for (const [add, dispose] of names) {
+    const log: string[] = [];
+    const use = revive(`async (log) => {
+      const env = { stack: [], error: void 0, hasError: false };
+      try {
+        const a = ${add}(env, { [Symbol.dispose]() { log.push("a") } }, false);
+        const b = ${add}(env, { async [Symbol.asyncDispose]() { log.push("b") } }, true);
+        throw new RangeError("body");
+      } catch (e) {
+        env.error = e;
+        env.hasError = true;
+      } finally {
+        const result = ${dispose}(env);
+        if (result) await result;
+      }
+    }`);
+    await assertRejects(() => use(log), RangeError, "body");
+    assertEquals(log, ["b", "a"]);
+  }
+});
+
 test("Syntax lowered by esbuild for old targets works", async () => {
   const text = `(source) => __async(void 0, null, function* () {
     class A { constructor() { __publicField(this, "field", 1) } }
@@ -771,6 +835,37 @@ test("Imports rewritten by vitest resolve where they can", async () => {
   assertEquals((await deep("/src/a.ts"))[0], "file:///app/tests/src/a.ts");
 });
 
+test("Modules that have been required look as if imported", async () => {
+  const warning = () => {
+    throw new Error("A getter was called");
+  };
+  const plain = Object.defineProperty({ a: 1 }, "old", { get: warning });
+  const transpiled = { __esModule: true, default: 2 };
+  const modules: Record<string, unknown> = { plain, transpiled, "none": null };
+  const require = (name: string) => modules[name];
+  for (
+    const interop of [
+      "__importStar",
+      "tslib_1.__importStar",
+      "_interop_require_wildcard",
+      "_interop_require_wildcard._",
+      "_interopRequireWildcard",
+      "(0, _interopRequireWildcard2.default)",
+      "__toESM",
+    ]
+  ) {
+    const load = revive(
+      `(name) => Promise.resolve().then(() => ${interop}(require(name)))`,
+      { scope: { require } },
+    );
+    const namespace = await load("plain");
+    assertEquals(namespace.a, 1);
+    assertStrictEquals(namespace.default, plain);
+    assertStrictEquals(await load("transpiled"), transpiled);
+    assertEquals(await load("none"), { default: null });
+  }
+});
+
 // --- missing variables ---
 
 function hintedError(fn: () => unknown): ReferenceError {
@@ -808,6 +903,53 @@ test("helpfulReferenceError() helps with assignments and names of all kinds", ()
   assertMatch(put.message, /^größe is not defined: /);
   const generated = hintedError(revive("() => (0, import_lodash.map)()"));
   assertMatch(generated.message, /^import_lodash is .*Pass what it needs as /);
+});
+
+test("helpfulReferenceError() says what a minifier may have done", () => {
+  const part = /\. If a minifier has renamed variables, .*task\(\)$/;
+  const hint = (fn: AnyFunction, text: string, isEnclosed: boolean) => {
+    const error = assertThrows(fn, ReferenceError);
+    helpfulReferenceError(error, { text, isEnclosed });
+    return error.message;
+  };
+  const text = "(x) => x * missing";
+  assertMatch(hint(revive(text), text, true), part);
+  assertNotMatch(hint(revive(text), text, false), part);
+  const short = '() => i(() => 0, "inner")';
+  assertMatch(hint(revive(short), short, false), part);
+  const swc = "() => (0, _lib.map)()";
+  const message = hint(revive(swc), swc, true);
+  assertMatch(message, /^_lib is .*Pass what it needs as 'closure', use/);
+  assertNotMatch(message, part);
+  const own = "() => _cache.get(1)";
+  assertMatch(
+    hint(revive(own), own, false),
+    /Pass it as closure: \{ _cache \}/,
+  );
+});
+
+test("helpfulReferenceError() says what a bundler has done with import()", () => {
+  for (
+    const text of [
+      "() => __webpack_require__.e(1)",
+      "() => (init_lib(), lib_exports)",
+      "() => (init_lib(), exports_lib)",
+      "() => lib_exports",
+      "() => exports_lib",
+      "() => require_lib()",
+    ]
+  ) {
+    const { message } = hintedError(revive(text));
+    assertMatch(
+      message,
+      /^\w+ is not defined: a bundler has rewritten an import\(\)/,
+    );
+    for (
+      const part of ["task()", "importTasks()", "splitting", "webpackIgnore"]
+    ) {
+      assertStringIncludes(message, part);
+    }
+  }
 });
 
 test("helpfulReferenceError() leaves other errors alone", () => {

@@ -16,6 +16,11 @@ const tasksUrl = new URL("./fixtures/functions/tasks.ts", import.meta.url);
 /** A variable that a function sent by value cannot see. */
 const outside = 5;
 
+/** A function with the text that a transpiler has made. */
+function transpiled(text: string): (x: number) => unknown {
+  return new Function(`return ${text}`)();
+}
+
 // --- by value ---
 
 test("WorkerPool runs every form of function by value", async () => {
@@ -115,6 +120,38 @@ test("WorkerPool gives a function the variables of 'closure', helper functions t
   );
   assertEquals(results, [7, 10, 13]);
   assertEquals(memory[0], 3);
+});
+
+test("WorkerPool finds an import in 'closure' whatever transpilers make of its name", async () => {
+  await using pool = new WorkerPool({ nJobs: 2 });
+  const triple = (x: number) => x * 3;
+  const add = transpiled("(x) => (0, lib_1.triple)(x) + lib_1.one");
+  const closure = { triple, one: 1, add };
+  for (
+    const text of [
+      "x => (0,__vite_ssr_import_1__.triple)(x)",
+      "x => __vi_import_0__.triple(x)",
+      "x => (0, lib_js_1.triple)(x) * lib_js_1.one",
+      "x => (0, _lib.triple)(x)",
+      "x => (0, import_lib.triple)(x)",
+      "x => (0,_lib_js__WEBPACK_IMPORTED_MODULE_0__.triple)(x)",
+      "x => (0, lib_2.add)(x) - 1",
+      "x => { const _local = { one: 2 }; return triple(x) * _local.one / 2 }",
+    ]
+  ) {
+    const fn = transpiled(text);
+    assertEquals([text, await pool.map(fn, [1, 2], { closure })], [
+      text,
+      [3, 6],
+    ]);
+    assertEquals(await pool.apply(fn, [3], { closure }), 9);
+  }
+  const lacking = transpiled("x => (0, lib_1.triple)(lib_1.other, x)");
+  await assertRejects(
+    () => pool.map(lacking, [1], { closure }),
+    ReferenceError,
+    "lib_1 is not defined",
+  );
 });
 
 test("WorkerPool.apply() gives each task the variables of 'closure' as they were", async () => {
@@ -268,6 +305,32 @@ test("WorkerPool resolves a bare import() in a function as the calling module wo
     }),
     "function",
   );
+});
+
+test("WorkerPool resolves an import() that transpilers have made require() of as the calling module would", async () => {
+  await using pool = new WorkerPool({ nJobs: 1 });
+  const path = "./fixtures/functions/required.cjs";
+  for (
+    const text of [
+      `x => Promise.resolve().then(() => __importStar(require("${path}")))`,
+      `x => Promise.resolve().then(() => require("${path}"))`,
+      `x => Promise.resolve("${path}").then((p) => /*#__PURE__*/ ` +
+      "_interop_require_wildcard(require(p)))",
+      "x => (specifier => new Promise(r => r(`${specifier}`)).then(s => " +
+      `_interopRequireWildcard(require(s))))("${path}")`,
+    ]
+  ) {
+    const load = `(${text})().then(({ triple }) => triple(x + outside))`;
+    const fn = transpiled(`x => ${load}`);
+    const closure = { outside };
+    assertEquals(await pool.map(fn, [1, 2], { closure }), [18, 21]);
+    assertEquals(await pool.apply(fn, [3], { closure }), 24);
+    const plain = transpiled(`x => ${load.replace(" + outside", "")}`);
+    assertEquals(await pool.map(plain, [1, 2]), [3, 6]);
+  }
+  const own = transpiled("x => require(x)");
+  const closure = { require: (x: number) => x + 1 };
+  assertEquals(await pool.apply(own, [1], { closure }), 2);
 });
 
 test("WorkerPool rejects when an import() in a function finds nothing", async () => {

@@ -36,7 +36,13 @@ export function rewriteImports(text: string): string {
 
 /** Whether text that has been rewritten imports modules. */
 export function usesImports(text: string): boolean {
-  return text.includes(IMPORT) || text.includes(VITE_IMPORT);
+  return text.includes(IMPORT) || text.includes(VITE_IMPORT) ||
+    usesRequire(text);
+}
+
+/** Whether text calls what TypeScript, swc and Babel may make of `import()`. */
+export function usesRequire(text: string): boolean {
+  return text.includes("require(");
 }
 
 function replaceCalls(text: string): string {

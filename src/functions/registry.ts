@@ -3,6 +3,7 @@ import type { Codec } from "../wire/codec.ts";
 import { checkUnmarked } from "../wire/transfer.ts";
 import { type Caller, RecentCaller } from "./caller.ts";
 import { rewriteImports, usesImports } from "./imports.ts";
+import { keptNames } from "./kept_names.ts";
 import { referenceOf } from "./reference.ts";
 import { checkClosure } from "./revive.ts";
 import { functionText } from "./source_text.ts";
@@ -175,7 +176,7 @@ export class FunctionRegistry {
       text,
       base,
       closure: undefined,
-      closureTexts: {},
+      closureTexts: keptNames([text]),
       isShared: false,
     });
   }
@@ -229,7 +230,8 @@ function encloseable(
       texts[key] = rewriteImports(functionText(value, `closure.${key}`));
     } else values[key] = value;
   }
-  return { text, values, texts };
+  const helpers = keptNames([text, ...Object.values(texts)]);
+  return { text, values, texts: { ...helpers, ...texts } };
 }
 
 /** What tells values apart; `undefined` if one of them can be changed. */

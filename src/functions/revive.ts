@@ -2,7 +2,7 @@ import { show } from "../check.ts";
 import { BoundedMap } from "./bounded_map.ts";
 import { asExpression, evaluate, type TextForm } from "./evaluate.ts";
 import { type ImportFrom, importVariables } from "./imports.ts";
-import { mentionsSource, sourceName } from "./source_name.ts";
+import { sourceName } from "./source_name.ts";
 import { transpilerVariables } from "./transpiler_helpers.ts";
 
 // deno-lint-ignore ban-types
@@ -173,46 +173,4 @@ function isPlainObject(value: unknown): value is object {
   const prototype = Object.getPrototypeOf(value);
   // The prototype of a plain object of another realm has none in turn.
   return prototype === null || Object.getPrototypeOf(prototype) === null;
-}
-
-/** What V8 and JavaScriptCore say of a variable that does not exist. */
-const MISSING = /^(?:(\S+) is not defined|Can't find variable: (\S+))$/;
-
-/** What vitest and esbuild make of the names of imports. */
-const GENERATED = /^(?:__vite_ssr_import_|import_)/;
-
-/**
- * Rewrites the message of an error that a function sent by value threw, if it
- * says that a variable is missing: the same text on all runtimes, which names
- * the ways out. Leaves every other error alone.
- */
-export function helpfulReferenceError(error: unknown): void {
-  try {
-    if (!(error instanceof ReferenceError)) return;
-    const found = MISSING.exec(error.message);
-    if (!found || !isThrownByText(error)) return;
-    const { message, stack } = error;
-    const name = found[1] ?? found[2]!;
-    const passed = GENERATED.test(name)
-      ? "what it needs as 'closure'"
-      : `it as closure: { ${name} }`;
-    error.message =
-      `${name} is not defined: a function sent to a worker by value sees its ` +
-      "arguments, globals and 'closure', but neither variables nor imports " +
-      `of the module around it. Pass ${passed}, use await import() inside ` +
-      "the function, or send the function by reference with task() or " +
-      "importTasks()";
-    if (typeof stack === "string") {
-      error.stack = stack.replace(message, () => error.message);
-    }
-  } catch {
-    // A frozen error, a getter of the user's: it stays as it is.
-  }
-}
-
-/** Whether the error comes from revived text and not from a module. */
-function isThrownByText({ stack }: Error): boolean {
-  if (typeof stack !== "string") return true;
-  const frame = /^ +at .*$/m.exec(stack);
-  return !frame || mentionsSource(frame[0]);
 }

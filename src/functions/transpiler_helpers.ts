@@ -1,172 +1,27 @@
-/**
- * What transpilers put into the text of a function and define elsewhere in
- * its module: esbuild and tsx, `bun build`, TypeScript, Istanbul. Helpers for
- * syntax that every supported runtime has had for long are left out, but for
- * those which are a line or two.
- *
- * @module
- */
+import { loweredSyntax } from "./lowered_syntax.ts";
 
 // deno-lint-ignore ban-types
 type Callable = Function;
 
-type Dispose = (this: unknown) => unknown;
-
-interface Disposable {
-  value: unknown;
-  dispose: Dispose | undefined;
-  isAsync: boolean;
-}
-
-// Node 20 has the symbols and transpilers know it, but not the error.
-const { SuppressedError } = globalThis as {
-  SuppressedError?: new (error: unknown, suppressed: unknown) => Error;
-};
-
-function suppress(error: unknown, suppressed: unknown): Error {
-  if (SuppressedError) return new SuppressedError(error, suppressed);
-  return Object.assign(
-    new Error("An error was suppressed during disposal"),
-    { name: "SuppressedError", error, suppressed },
-  );
-}
-
-/** Enters a resource of a `using` declaration. */
-function addResource<T>(stack: Disposable[], value: T, isAsync: boolean): T {
-  if (value === null || value === undefined) {
-    if (isAsync) stack.push({ value, dispose: undefined, isAsync });
-    return value;
-  }
-  const methods = value as { [key: symbol]: Dispose | undefined };
-  const dispose = isAsync
-    ? methods[Symbol.asyncDispose] ?? methods[Symbol.dispose]
-    : methods[Symbol.dispose];
-  if (typeof dispose !== "function") {
-    throw new TypeError("The value of a 'using' declaration is not disposable");
-  }
-  stack.push({ value, dispose, isAsync });
-  return value;
-}
+/** How names of other helpers begin, and few names of a user's own. */
+const OTHERS = /\b(?:__(?!name\b|polypool)|_using|_ts_|_interop|cov_|tslib_1)/;
 
 /**
- * Disposes of resources, the last one first. Returns a promise as soon as
- * there is one to await.
+ * The variables that transpilers have the text refer to and define elsewhere
+ * in its module. What names functions and classes is in much that tsx and
+ * esbuild make; all else is rare.
  */
-function disposeResources(
-  stack: Disposable[],
-  error: unknown,
-  hasError: boolean,
-): Promise<void> | undefined {
-  const fail = (reason: unknown) => {
-    error = hasError ? suppress(reason, error) : reason;
-    hasError = true;
-  };
-  const next = (): Promise<void> | undefined => {
-    for (let entry = stack.pop(); entry; entry = stack.pop()) {
-      try {
-        const result = entry.dispose?.call(entry.value);
-        if (entry.isAsync) return Promise.resolve(result).then(next, skip);
-      } catch (reason) {
-        fail(reason);
-      }
-    }
-    if (hasError) throw error;
-  };
-  const skip = (reason: unknown) => {
-    fail(reason);
-    return next();
-  };
-  return next();
-}
-
-/** Own enumerable properties, symbols included. */
-function ownKeys(value: object): PropertyKey[] {
-  return Reflect.ownKeys(value).filter((key) =>
-    Object.prototype.propertyIsEnumerable.call(value, key)
-  );
-}
-
-/** What `addResource()` and `disposeResources()` of TypeScript share. */
-interface DisposeScope {
-  stack: Disposable[];
-  error: unknown;
-  hasError: boolean;
-}
-
-const helpers: Record<string, unknown> = {
-  // Names of functions and classes.
-  __name: (value: Callable, name: string) =>
-    Object.defineProperty(value, "name", { value: name, configurable: true }),
-  // The declarations `using` and `await using`.
-  __using: addResource,
-  __callDispose: disposeResources,
-  __addDisposableResource: (
-    scope: DisposeScope,
-    value: unknown,
-    isAsync: boolean,
-  ) => addResource(scope.stack, value, isAsync),
-  __disposeResources: ({ stack, error, hasError }: DisposeScope) =>
-    disposeResources(stack, error, hasError),
-  // Class fields, object spread and rest, async functions.
-  __publicField: (target: object, key: PropertyKey, value: unknown) => {
-    const attributes = { configurable: true, enumerable: true, writable: true };
-    Object.defineProperty(target, key, { ...attributes, value });
-    return value;
-  },
-  __spreadValues: (target: object, source: object) =>
-    Object.assign(target, source),
-  __spreadProps: (target: object, source: object) =>
-    Object.defineProperties(target, Object.getOwnPropertyDescriptors(source)),
-  __objRest: (source: object, exclude: PropertyKey[]) =>
-    Object.fromEntries(
-      ownKeys(source).filter((key) => !exclude.includes(key))
-        .map((key) => [key, Reflect.get(source, key)]),
-    ),
-  __async: async (self: unknown, args: unknown[], body: Callable) => {
-    const steps = body.apply(self, args) as Generator<unknown>;
-    let step = steps.next();
-    while (!step.done) {
-      let resume: () => IteratorResult<unknown>;
-      try {
-        const value = await step.value;
-        resume = () => steps.next(value);
-      } catch (reason) {
-        resume = () => steps.throw(reason);
-      }
-      step = resume();
-    }
-    return step.value;
-  },
-};
-
-/** Istanbul's name for the counters of a file. */
-const COUNTERS = /\bcov_\w+(?=\(\))/g;
-
-/**
- * Takes the place of Istanbul's counters: what is counted in a worker cannot
- * reach them. Values that its code keeps there for a moment are kept.
- */
-function createCounters(): () => unknown {
-  const counter: object = new Proxy({}, {
-    get: (_target, key) => key === Symbol.toPrimitive ? () => 0 : counter,
-    set: () => true,
-  });
-  const counters = new Proxy(Object.create(null), {
-    get: (target, key) => key in target ? target[key] : counter,
-  });
-  return () => counters;
-}
-
-/** The variables that transpilers have the text refer to. */
 export function transpilerVariables(text: string): Record<string, unknown> {
-  const variables: Record<string, unknown> = {};
-  for (const [name, helper] of Object.entries(helpers)) {
-    if (text.includes(`${name}(`)) variables[name] = helper;
-  }
-  // Few texts have any: the others do without compiling what looks for them.
-  if (!text.includes("cov_")) return variables;
-  for (const [name] of text.matchAll(COUNTERS)) {
-    variables[name] ??= createCounters();
-  }
+  // Most texts do without compiling what looks for more.
+  if (!text.includes("_")) return {};
+  const variables = OTHERS.test(text) ? loweredSyntax(text) : {};
+  if (text.includes("__name(")) variables["__name"] = setName;
   return variables;
+}
+
+function setName(value: Callable, name: string): Callable {
+  return Object.defineProperty(value, "name", {
+    value: name,
+    configurable: true,
+  });
 }

@@ -1,9 +1,7 @@
-import {
-  helpfulReferenceError,
-  revival,
-  reviveFunction,
-  type Scope,
-} from "../functions/revive.ts";
+import { usesRequire } from "../functions/imports.ts";
+import { helpfulReferenceError } from "../functions/missing_variable.ts";
+import { moduleVariables } from "../functions/module_variables.ts";
+import { revival, reviveFunction, type Scope } from "../functions/revive.ts";
 import type { Codec } from "../wire/codec.ts";
 import type { FunctionDefinition } from "../wire/messages.ts";
 
@@ -52,23 +50,62 @@ export function findFunction(
     case "export":
       return finder.findExport(definition.url, definition.name);
     case "text":
-      return revive(definition, host);
+      return textsOf(definition).some(usesRequire)
+        ? reviveRequiring(definition, host)
+        : revive(definition, host, {});
   }
 }
 
+type TextDefinition = Extract<FunctionDefinition, { kind: "text" }>;
+
+function textsOf({ text, closureTexts }: TextDefinition): string[] {
+  return [text, ...Object.values(closureTexts)];
+}
+
+/** One in whose text `require()` is to be that of the calling module. */
+async function reviveRequiring(
+  definition: TextDefinition,
+  host: FindHost,
+): Promise<Callable> {
+  let variables: Scope = {};
+  try {
+    const { createRequire } = await host.finder.importFrom(
+      "node:module",
+      undefined,
+    ) as { createRequire(base: string): unknown };
+    variables = { require: createRequire(definition.base!) };
+  } catch {
+    // No file called: the text sees what a worker has, if anything.
+  }
+  return revive(definition, host, variables);
+}
+
 function revive(
-  definition: Extract<FunctionDefinition, { kind: "text" }>,
+  definition: TextDefinition,
   { codec, finder }: FindHost,
+  variables: Scope,
 ): Callable {
   const { text, base, name, closure, closureTexts, isShared } = definition;
   const importFrom = (specifier: string, options?: ImportCallOptions) =>
     finder.importFrom(specifier, base, options);
-  const values = closure && codec.unpack(closure) as Scope;
+  const values = {
+    ...variables,
+    ...closure && codec.unpack(closure) as Scope,
+  };
   const names = Object.keys({ ...values, ...closureTexts });
-  const create = revival(text, names, { importFrom, name, base });
+  // The function's own name is more likely to mean itself.
+  const modules = closure
+    ? moduleVariables(textsOf(definition), names).filter((m) => m !== name)
+    : [];
+  const create = revival(text, [...names, ...modules], {
+    importFrom,
+    name,
+    base,
+  });
 
   function createScope(): Scope {
-    const scope = { ...values };
+    const scope: Scope = { ...values };
+    for (const module of modules) scope[module] = scope;
     for (const [key, helper] of Object.entries(closureTexts)) {
       // Revived when first called: by then it sees the other helpers.
       let revived: Callable | undefined;
@@ -95,6 +132,9 @@ export function explain(
   definition: FunctionDefinition,
   error: unknown,
 ): unknown {
-  if (definition.kind === "text") helpfulReferenceError(error);
+  if (definition.kind === "text") {
+    const { text, closure } = definition;
+    helpfulReferenceError(error, { text, isEnclosed: closure !== undefined });
+  }
   return error;
 }

@@ -22,6 +22,8 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
  */
 const LATE = [
   "src/errors.ts",
+  "src/functions/lowered_syntax.ts",
+  "src/functions/missing_variable.ts",
   "src/insights/worker_meter.ts",
   "src/runtime/native.ts",
   "src/runtime/process_worker.ts",

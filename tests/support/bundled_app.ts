@@ -11,4 +11,13 @@ console.log(...await pool.map((x: number) => x * x, [1, 2, 3]));
 console.log(...await pool.map(async (x: number) => await x + 1, [1, 2, 3]));
 console.log(...await pool.map(scale, [1, 2, 3]));
 console.log(...await pool.map(divide, [2, 4, 6]));
+console.log(
+  ...await pool.map((x: number) => {
+    const inner = (y: number) => y + 1;
+    class Local {
+      value = inner(x);
+    }
+    return new Local().value;
+  }, [1, 2, 3]),
+);
 await pool.join();

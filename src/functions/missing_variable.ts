@@ -1,0 +1,80 @@
+import { mentionsSource } from "./source_name.ts";
+
+/** The function sent by value that threw. */
+export interface Thrower {
+  readonly text?: string;
+  /** Whether it has been given a closure. */
+  readonly isEnclosed?: boolean;
+}
+
+/** What V8 and JavaScriptCore say of a variable that does not exist. */
+const MISSING = /^(?:(\S+) is not defined|Can't find variable: (\S+))$/;
+
+/**
+ * What esbuild, `bun build` and webpack have in the place of a module that is
+ * imported by a call, and is in the bundle.
+ */
+const BUNDLED = /^(?:(?:init|require|exports)_\w+|\w+_exports|__webpack_\w+)$/;
+
+/** What vitest, esbuild and TypeScript make of the names of imports. */
+const GENERATED = /^(?:__vite_ssr_import_|import_|\w+_\d+$)/;
+
+/** A name so short is often a minifier's. */
+const SHORT = 2;
+
+/**
+ * Rewrites the message of an error that a function sent by value threw, if it
+ * says that a variable is missing: the same text on all runtimes, which names
+ * the ways out. Leaves every other error alone.
+ */
+export function helpfulReferenceError(
+  error: unknown,
+  thrower: Thrower = {},
+): void {
+  try {
+    if (!(error instanceof ReferenceError)) return;
+    const found = MISSING.exec(error.message);
+    if (!found || !isThrownByText(error)) return;
+    const { message, stack } = error;
+    error.message = hintFor(found[1] ?? found[2]!, thrower);
+    if (typeof stack === "string") {
+      error.stack = stack.replace(message, () => error.message);
+    }
+  } catch {
+    // A frozen error, a getter of the user's: it stays as it is.
+  }
+}
+
+/** Whether the error comes from revived text and not from a module. */
+function isThrownByText({ stack }: Error): boolean {
+  if (typeof stack !== "string") return true;
+  const frame = /^ +at .*$/m.exec(stack);
+  return !frame || mentionsSource(frame[0]);
+}
+
+function hintFor(name: string, { text = "", isEnclosed }: Thrower): string {
+  if (BUNDLED.test(name)) {
+    return `${name} is not defined: a bundler has rewritten an import() in a ` +
+      "function sent to a worker by value, which sees nothing of the bundle " +
+      "around it. Send the function by reference with task(), or with " +
+      "importTasks() from a file beside the bundle, or have the bundler " +
+      "leave that module out of this file: by code splitting, as an " +
+      "external, by /* webpackIgnore: true */";
+  }
+  // Babel and swc mark a name by no more than what every user may write too.
+  const isGenerated = GENERATED.test(name) ||
+    name.startsWith("_") && text.replaceAll(" ", "").includes(`(0,${name}.`);
+  const passed = isGenerated
+    ? "what it needs as 'closure'"
+    : `it as closure: { ${name} }`;
+  const hint =
+    `${name} is not defined: a function sent to a worker by value sees its ` +
+    "arguments, globals and 'closure', but neither variables nor imports " +
+    `of the module around it. Pass ${passed}, use await import() inside ` +
+    "the function, or send the function by reference with task() or " +
+    "importTasks()";
+  return !isGenerated && (isEnclosed || name.length <= SHORT)
+    ? `${hint}. If a minifier has renamed variables, tell it to keep their ` +
+      "names or use task()"
+    : hint;
+}

@@ -1,0 +1,23 @@
+/** What vitest, TypeScript, swc, Babel and esbuild make of a use of an import. */
+const USE = /\b(_\w+|\w+_\d+|import_\w+)\.([\w$]+)/g;
+
+/**
+ * The variables through which the texts use what the module around them has
+ * imported and `names` are the names of: some tools write `lib_1.helper` for
+ * `helper`. Variables inside the texts may be among them, which hide what is
+ * passed by their names.
+ */
+export function moduleVariables(texts: string[], names: string[]): string[] {
+  /** Whether all that is used of a module has a name among those. */
+  const modules = new Map<string, boolean>();
+  for (const text of texts) {
+    if (!text.includes("_")) continue;
+    for (const [, module, name] of text.matchAll(USE)) {
+      const isNamed = names.includes(name!) && modules.get(module!) !== false;
+      modules.set(module!, isNamed);
+    }
+  }
+  return [...modules.keys()].filter((module) =>
+    modules.get(module) && !names.includes(module) && !(module in globalThis)
+  );
+}
