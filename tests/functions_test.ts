@@ -8,6 +8,7 @@ import {
 import { test } from "node:test";
 import { importTasks, isMainThread, sharedArray, task } from "../mod.ts";
 import { WorkerPool } from "./support/pool.ts";
+import { matchTask } from "../src/worker/match_task.ts";
 import { runProgram } from "./support/program.ts";
 
 type Tasks = typeof import("./fixtures/functions/tasks.ts");
@@ -445,6 +446,39 @@ test("WorkerPool runs task() functions of the main module", async () => {
       timedOut: false,
     },
   );
+});
+
+test("WorkerPool never takes one task() function for another", async () => {
+  const { code, stdout, stderr, timedOut } = await runProgram(
+    new URL("./fixtures/functions/reordered.ts", import.meta.url),
+    { timeout: 40_000 },
+  );
+  assertEquals({ code, stdout, stderr, timedOut }, {
+    code: 0,
+    stdout: "one two\n1 2\nReferenceError\n",
+    stderr: "",
+    timedOut: false,
+  });
+});
+
+test("matchTask() goes by the order where a module was compiled anew", () => {
+  const names = ["", "add", "add"];
+  const tasks = names.map((name, ordinal) => ({
+    ordinal,
+    name,
+    print: `there ${ordinal}`,
+    task: () => ordinal,
+  }));
+  const find = (ordinal: number, name: string, prints: string[]) =>
+    matchTask(
+      { kind: "task", url: "file:///a", ordinal, name, prints },
+      tasks,
+    )();
+  const here = ["here 0", "here 1", "here 2"];
+  assertEquals(find(2, "add", here), 2);
+  assertThrows(() => find(0, "add", here), ReferenceError, "'add'");
+  assertEquals(find(0, "add", ["there 2", "here 1"]), 2);
+  assertThrows(() => find(1, "add", ["there 2", "here 1"]), ReferenceError);
 });
 
 // --- pools in workers ---

@@ -9,7 +9,8 @@ type Callable = Function;
 export type AnyFunction = (...args: any[]) => unknown;
 
 const references = new WeakMap<Callable, FunctionDefinition>();
-const ordinals = new Map<string, number>();
+/** What stands for the texts of the functions that each module has wrapped. */
+const printsOf = new Map<string, string[]>();
 
 /** How workers find the function, if it is known by reference. */
 export function referenceOf(fn: Callable): FunctionDefinition | undefined {
@@ -22,7 +23,7 @@ export function referenceOf(fn: Callable): FunctionDefinition | undefined {
  * imports and defines. Call it at the top level of a module.
  *
  * Each worker evaluates the module once; guard side effects other than pools
- * with `isMainThread`. The semantics are those of Python's `spawn`.
+ * with `isMainThread`, but not the calls of `task()`. The semantics are those of Python's `spawn`.
  *
  * @typeParam F The function's type.
  * @param fn The function. It is returned unchanged and can be called as ever.
@@ -54,11 +55,24 @@ export function task<F extends AnyFunction>(fn: F): F {
         "call it at the top level of a module",
     );
   }
-  const ordinal = ordinals.get(url) ?? 0;
-  ordinals.set(url, ordinal + 1);
-  references.set(fn, { kind: "task", name: fn.name, url, ordinal });
-  currentWorker()?.register(url, ordinal, fn.name, fn);
+  const { name } = fn;
+  const print = fingerprint(fn);
+  const prints = printsOf.get(url) ?? [];
+  printsOf.set(url, prints);
+  const ordinal = prints.push(print) - 1;
+  references.set(fn, { kind: "task", name, url, ordinal, prints });
+  currentWorker()?.register(url, { ordinal, name, print, task: fn });
   return fn;
+}
+
+/** Tells functions with other texts apart, nearly surely. */
+function fingerprint(fn: Callable): string {
+  const text = Function.prototype.toString.call(fn);
+  let hash = 0;
+  for (let i = 0; i < text.length; i++) {
+    hash = Math.imul(hash, 31) + text.charCodeAt(i) | 0;
+  }
+  return `${text.length}:${hash}`;
 }
 
 /** The functions among the exports of a module. */

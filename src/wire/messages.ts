@@ -29,13 +29,23 @@ export type FunctionDefinition =
      */
     isShared: boolean;
   }
-  /** Wrapped by `task()`: the `ordinal`-th of the module at `url`. */
-  | { kind: "task"; name: string; url: string; ordinal: number }
+  /** Wrapped by `task()`. */
+  | TaskDefinition
   /** Exported as `name` by the module at `url`. */
   | { kind: "export"; name: string; url: string }
   /** The function itself: only where owner and worker share a thread. */
   // deno-lint-ignore ban-types
   | { kind: "direct"; name: string; value: Function };
+
+/** The `ordinal`-th function that the module at `url` wraps by `task()`. */
+export interface TaskDefinition {
+  kind: "task";
+  name: string;
+  url: string;
+  ordinal: number;
+  /** What stands for the texts of all that the module has wrapped so far. */
+  prints: readonly string[];
+}
 
 /** What a worker must know before its first task. */
 export interface WorkerSetup {

@@ -3,7 +3,7 @@ import { helpfulReferenceError } from "../functions/missing_variable.ts";
 import { moduleVariables } from "../functions/module_variables.ts";
 import { revival, reviveFunction, type Scope } from "../functions/revive.ts";
 import type { Codec } from "../wire/codec.ts";
-import type { FunctionDefinition } from "../wire/messages.ts";
+import type { FunctionDefinition, TaskDefinition } from "../wire/messages.ts";
 
 // deno-lint-ignore ban-types
 type Callable = Function;
@@ -23,7 +23,7 @@ export interface FunctionFinder {
   /** The function that the module at `url` exports as `name`. */
   findExport(url: string, name: string): Promise<Callable>;
   /** The function that the module at `url` wrapped with `task()`. */
-  findTask(url: string, ordinal: number, name: string): Promise<Callable>;
+  findTask(definition: TaskDefinition): Promise<Callable>;
 }
 
 /** What it takes to find a function. */
@@ -42,11 +42,7 @@ export function findFunction(
     case "direct":
       return definition.value;
     case "task":
-      return finder.findTask(
-        definition.url,
-        definition.ordinal,
-        definition.name,
-      );
+      return finder.findTask(definition);
     case "export":
       return finder.findExport(definition.url, definition.name);
     case "text":

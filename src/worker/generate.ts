@@ -36,6 +36,7 @@ const LATE = [
   "src/wire/refusal.ts",
   "src/worker/announcer.ts",
   "src/worker/globals.ts",
+  "src/worker/match_task.ts",
   "src/worker/pin.ts",
   "src/worker/server.ts",
 ];

@@ -1,7 +1,9 @@
 import type { WorkerRuntime } from "../runtime/contract.ts";
 import { exportOf } from "./exports.ts";
 import type { FunctionFinder } from "./find_function.ts";
-import { enterWorker, type WorkerScope } from "./scope.ts";
+import { matchTask } from "./match_task.ts";
+import { enterWorker, type RegisteredTask, type WorkerScope } from "./scope.ts";
+import type { TaskDefinition } from "../wire/messages.ts";
 
 // deno-lint-ignore ban-types
 type Callable = Function;
@@ -20,7 +22,8 @@ export class Modules implements FunctionFinder {
   #typescriptLoader: string | undefined;
   #prepared: Promise<void> | undefined;
   #context: AsyncContext | undefined;
-  #tasks = new Map<string, { name: string; task: Callable }>();
+  /** By the URL of their module and their ordinal. */
+  #tasks = new Map<string, RegisteredTask>();
   #waiting = new Map<string, () => void>();
   readonly #scope: WorkerScope;
   #inertCall: Promise<void>;
@@ -38,9 +41,9 @@ export class Modules implements FunctionFinder {
     this.#scope = {
       workerId: -1,
       typescriptLoader,
-      register: (url, ordinal, name, task) => {
-        const key = `${url}#${ordinal}`;
-        this.#tasks.set(key, { name, task });
+      register: (url, task) => {
+        const key = `${url}#${task.ordinal}`;
+        this.#tasks.set(key, task);
         this.#waiting.get(key)?.();
       },
       // Without modules imported for functions, only tasks run here.
@@ -75,33 +78,29 @@ export class Modules implements FunctionFinder {
     return exportOf(await this.#import(url), url, name);
   }
 
-  /** The function that the module at `url` wrapped with `task()`. */
-  async findTask(
-    url: string,
-    ordinal: number,
-    name: string,
-  ): Promise<Callable> {
+  /** A function that its module wrapped with `task()`. */
+  async findTask(definition: TaskDefinition): Promise<Callable> {
+    const { url, ordinal, name, prints } = definition;
     const key = `${url}#${ordinal}`;
     const registered = new Promise<void>((resolve) =>
       this.#waiting.set(key, resolve)
     );
     // The module may never finish: at its top level it may await the very
     // pool that this worker belongs to, and that call is inert here.
-    const evaluated = this.#tasks.has(key) ? undefined : this.#import(url);
     const stuck = this.#inertCall.then(() =>
       new Promise((resolve) => setTimeout(resolve, INERT_GRACE))
     );
+    const evaluated = this.#tasks.has(key) ? undefined : this.#import(url);
     if (evaluated) await Promise.race([registered, evaluated, stuck]);
     this.#waiting.delete(key);
     const found = this.#tasks.get(key);
-    if (found === undefined || found.name !== name) {
-      throw new ReferenceError(
-        `Cannot find task ${name ? `'${name}'` : `number ${ordinal + 1}`} in ` +
-          `${url}: call task() at the top level of the module, in the same ` +
-          `order in every worker`,
-      );
+    if (found?.print === prints[ordinal] && found?.name === name) {
+      return found!.task;
     }
-    return found.task;
+    // Another one, perhaps: then all that the module wraps must be known.
+    await Promise.race([evaluated ?? this.#import(url), stuck]);
+    const all = [...this.#tasks].filter(([key]) => key.startsWith(`${url}#`));
+    return matchTask(definition, all.map(([, task]) => task));
   }
 
   /** Imports a module that no task asked for. */

@@ -8,6 +8,17 @@
 
 const key = Symbol.for("polypool.worker");
 
+/** A function that was wrapped by `task()`. */
+export interface RegisteredTask {
+  /** How many of its module were before it. */
+  ordinal: number;
+  name: string;
+  /** Stands for its text. */
+  print: string;
+  // deno-lint-ignore ban-types
+  task: Function;
+}
+
 /** The worker, as the library imported inside it sees it. */
 export interface WorkerScope {
   /** The worker's ID in its pool. */
@@ -15,13 +26,7 @@ export interface WorkerScope {
   /** What workers need to import TypeScript; pools made here pass it on. */
   typescriptLoader: string | undefined;
   /** Takes note of a function wrapped by `task()`. */
-  register(
-    url: string,
-    ordinal: number,
-    name: string,
-    // deno-lint-ignore ban-types
-    task: Function,
-  ): void;
+  register(url: string, task: RegisteredTask): void;
   /**
    * Whether the running code belongs to a task. Code that does not belongs to
    * a module that the worker imports to find a function.
