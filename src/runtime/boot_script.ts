@@ -44,6 +44,8 @@ export const bootScript = (ownerPid: number): string =>
   let receive = ${RUN};
   process.on("message", (message) => receive(message));
   const send = process.send.bind(process);
+  // The owner tells what is not bytes as words of user code, and drops it.
+  process.send = (message, ...rest) => send([message], ...rest);
   Object.defineProperty(globalThis, Symbol.for("${CHANNEL}"), {
     value: {
       send,

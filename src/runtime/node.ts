@@ -191,7 +191,9 @@ function startNodeProcess(
     args.push(`--max-old-space-size=${memoryLimit}`);
   }
   args.push("--input-type=commonjs", "--eval", bootScript(pid));
-  const command = { path: execPath, args, env: { ...env } };
+  // In a program that is watched Node would use the channel for reports.
+  const { WATCH_REPORT_DEPENDENCIES: _, ...childEnv } = env;
+  const command = { path: execPath, args, env: childEnv };
   return startProcess(command, program, isRelayed, builtin, events);
 }
 
