@@ -30,15 +30,18 @@ function configOfProgram(builtin: Builtin): string | undefined {
     const { existsSync } = builtin<{ existsSync(path: URL): boolean }>(
       "node:fs",
     );
-    for (
-      let folder = new URL(".", mainModule);;
-      folder = new URL("..", folder)
-    ) {
+    const { fileURLToPath } = builtin<{ fileURLToPath(url: URL): string }>(
+      "node:url",
+    );
+    let folder = new URL(".", mainModule);
+    while (true) {
       for (const name of ["deno.json", "deno.jsonc"]) {
         const file = new URL(name, folder);
-        if (existsSync(file)) return file.pathname;
+        if (existsSync(file)) return fileURLToPath(file);
       }
-      if (folder.pathname === "/") return undefined;
+      const parent = new URL("..", folder);
+      if (parent.href === folder.href) return undefined;
+      folder = parent;
     }
   } catch {
     // A program that may not read files imports none.

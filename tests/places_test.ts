@@ -1,0 +1,52 @@
+// Where programs may be, and programs that are nowhere: functions find what
+// they import there too.
+import { assertEquals } from "@std/assert";
+import { mkdtempSync, realpathSync } from "node:fs";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { after, test } from "node:test";
+import { runProgram } from "./support/program.ts";
+
+const folder = realpathSync(mkdtempSync(join(tmpdir(), "polypool-place-")));
+after(() => rm(folder, { recursive: true, force: true }));
+
+const library = new URL("../mod.ts", import.meta.url).href;
+
+test("WorkerPool runs tasks of a program in a folder with any name", async () => {
+  const place = join(folder, "sp ace ü #1%20 [x]");
+  const imports = { "#half": "./half.ts" };
+  const files = {
+    "package.json": JSON.stringify({ type: "module", imports }),
+    "deno.json": JSON.stringify({ imports }),
+    "half.ts": "export const half = (x: number) => x / 2;",
+    "app.ts": `
+      import { isMainThread, task, WorkerPool } from ${JSON.stringify(library)};
+      const factor = 10;
+      const scale = task((x: number) => x * factor);
+      const methods = ["threading", "spawn", "forkserver"] as const;
+      for (const startMethod of isMainThread ? methods : []) {
+        const pool = new WorkerPool({ nJobs: 1, startMethod });
+        console.log(
+          startMethod,
+          await pool.apply(scale, [1]),
+          await pool.apply(
+            async (x: number) => (await import("#half")).half(x),
+            [2],
+          ),
+        );
+        await pool.join();
+      }`,
+  };
+  await mkdir(place);
+  for (const [name, text] of Object.entries(files)) {
+    await writeFile(join(place, name), text);
+  }
+  const { code, stdout, stderr } = await runProgram(join(place, "app.ts"));
+  assertEquals({ code, stdout, stderr }, {
+    code: 0,
+    stdout: "threading 10 1\nspawn 10 1\nforkserver 10 1\n",
+    stderr: "",
+  });
+});
