@@ -7,7 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { after, test } from "node:test";
-import { runProgram } from "./support/program.ts";
+import { runProgram, runtimeName } from "./support/program.ts";
+import { testIf } from "./support/skip.ts";
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), "polypool-place-")));
 after(() => rm(folder, { recursive: true, force: true }));
@@ -50,3 +51,27 @@ test("WorkerPool runs tasks of a program in a folder with any name", async () =>
     stderr: "",
   });
 });
+
+testIf(runtimeName === "deno", "it needs Deno's permissions")(
+  "WorkerPool says which permissions processes need when some are granted in part",
+  async () => {
+    const app = join(folder, "permissions.ts");
+    await writeFile(
+      app,
+      `
+      import { WorkerPool } from ${JSON.stringify(library)};
+      const pool = new WorkerPool({ nJobs: 1, startMethod: "spawn" });
+      const { message } = await pool.apply(() => 1).catch((error) => error);
+      console.log(message);`,
+    );
+    for (const env of ["--allow-env", "--allow-env=HOME"]) {
+      const run = env === "--allow-env" ? [] : ["--allow-run"];
+      const { stdout } = await runProgram(app, { permissions: [env, ...run] });
+      assertEquals(
+        stdout,
+        "Cannot start a process as the program may not: it needs the " +
+          "permissions --allow-run and --allow-env\n",
+      );
+    }
+  },
+);
