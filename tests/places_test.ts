@@ -7,7 +7,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { after, test } from "node:test";
-import { runProgram, runtimeName } from "./support/program.ts";
+import {
+  commandOf,
+  runCommand,
+  runProgram,
+  runtimeName,
+} from "./support/program.ts";
 import { testIf } from "./support/skip.ts";
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), "polypool-place-")));
@@ -51,6 +56,59 @@ test("WorkerPool runs tasks of a program in a folder with any name", async () =>
     stderr: "",
   });
 });
+
+/** How each runtime runs text that is no file. */
+const evaluations: Record<string, (text: string) => [string[], string?]> = {
+  "as a script": (text) => [
+    runtimeName === "deno" ? ["eval", text] : [
+      "-e",
+      text,
+    ],
+  ],
+  "as a module": (text) => [
+    runtimeName === "deno"
+      ? ["eval", "--ext=js", text]
+      : runtimeName === "bun"
+      ? ["-e", `export {};${text}`]
+      : ["--input-type=module", "-e", text],
+  ],
+  "from its input": (text) => [
+    runtimeName === "deno" ? ["run", "-A", "--no-check", "-"] : ["-"],
+    text,
+  ],
+};
+
+for (const [name, argsOf] of Object.entries(evaluations)) {
+  test(`WorkerPool imports from the current directory in a program evaluated ${name}`, async () => {
+    const place = join(folder, name);
+    await mkdir(place);
+    await writeFile(
+      join(place, "half.mjs"),
+      "export const half = (x) => x / 2",
+    );
+    const [args, input = ""] = argsOf(`
+      import(${JSON.stringify(library)}).then(async ({ WorkerPool }) => {
+        for (const startMethod of ["threading", "spawn"]) {
+          const pool = new WorkerPool({ nJobs: 1, startMethod });
+          const half = async (x) => (await import("./half.mjs")).half(x);
+          console.log(await pool.apply(half, [2]));
+          await pool.join();
+        }
+      });`);
+    // Which loads TypeScript where Node does not.
+    const [command, flags] = commandOf("x.ts");
+    const { code, stdout, stderr } = await runCommand(
+      command,
+      runtimeName === "node" ? [...flags.slice(0, -1), ...args] : args,
+      { cwd: place, input },
+    );
+    assertEquals({ code, stdout, stderr }, {
+      code: 0,
+      stdout: "1\n1\n",
+      stderr: "",
+    });
+  });
+}
 
 testIf(runtimeName === "deno", "it needs Deno's permissions")(
   "WorkerPool says which permissions processes need when some are granted in part",
