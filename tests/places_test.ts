@@ -133,3 +133,48 @@ testIf(runtimeName === "deno", "it needs Deno's permissions")(
     }
   },
 );
+
+testIf(runtimeName === "node", "it needs a flag of Node's")(
+  "WorkerPool runs functions by reference where no code may come from strings",
+  async () => {
+    const app = join(folder, "strict.ts");
+    await writeFile(join(folder, "package.json"), '{ "type": "module" }');
+    await writeFile(
+      app,
+      `
+      import { isMainThread, task, WorkerPool } from ${JSON.stringify(library)};
+      const increment = task((x: number) => x + 1);
+      const failing = task(() => {
+        throw new RangeError("of the task");
+      });
+      const methods = ["threading", "spawn", "forkserver", "serial"] as const;
+      for (const startMethod of isMainThread ? methods : []) {
+        const pool = new WorkerPool({ nJobs: 1, startMethod });
+        console.log(startMethod, await pool.apply(increment, [1]));
+        const failed = await pool.apply(failing).catch((error) => error);
+        console.log(String(failed));
+        try {
+          await pool.apply(() => 1);
+        } catch (error) {
+          console.log(String(error));
+        }
+        await pool.join();
+      }`,
+    );
+    const { code, stdout, stderr } = await runProgram(app, {
+      nodeArgs: ["--disallow-code-generation-from-strings"],
+    });
+    const expected = ["threading", "spawn", "forkserver", "serial"].map(
+      (method) =>
+        `${method} 2\nRangeError: of the task\nTypeError: Cannot send 'task' ` +
+        "to a worker as the program may not generate code from text " +
+        "(--disallow-code-generation-from-strings): mark it with task() or " +
+        "import it with importTasks()\n",
+    );
+    assertEquals({ code, stdout, stderr }, {
+      code: 0,
+      stdout: expected.join(""),
+      stderr: "",
+    });
+  },
+);

@@ -5,6 +5,7 @@ import {
   compiles,
   evaluate,
   formOf,
+  mayEvaluate,
   syntaxErrorOf,
 } from "./evaluate.ts";
 
@@ -56,6 +57,12 @@ function check(source: string, fn: Callable): Verdict {
     return {
       reason: "it is a class, whose constructor cannot be called as a " +
         "function: wrap it in an arrow function",
+    };
+  }
+  if (!mayEvaluate()) {
+    return {
+      reason: "the program may not generate code from text " +
+        `(--disallow-code-generation-from-strings): ${BY_REFERENCE}`,
     };
   }
   const text = withPlainName(source, fn.name);

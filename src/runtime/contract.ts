@@ -47,8 +47,8 @@ export interface WorkerPort {
 }
 
 /**
- * What runs in a worker: a script that evaluates to a function of texts, which
- * it evaluates in turn should they be needed.
+ * What runs in a worker: a script that evaluates to a function, which gets
+ * for each text what evaluates that in turn, should it be needed.
  */
 export type WorkerProgram = readonly [script: string, ...texts: string[]];
 
