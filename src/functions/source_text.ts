@@ -55,8 +55,9 @@ function check(source: string, fn: Callable): Verdict {
   }
   if (isClass(fn)) {
     return {
-      reason: "it is a class, whose constructor cannot be called as a " +
-        "function: wrap it in an arrow function",
+      reason: "it is a class, and only functions can be sent: use it in a " +
+        "function that defines or imports it, or in one sent by reference " +
+        "with task() or importTasks()",
     };
   }
   if (!mayEvaluate()) {
