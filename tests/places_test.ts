@@ -1,44 +1,55 @@
 // Where programs may be, and programs that are nowhere: functions find what
 // they import there too.
 import { assertEquals } from "@std/assert";
+import { build } from "esbuild";
 import { mkdtempSync, realpathSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { after, test } from "node:test";
-import {
-  commandOf,
-  runCommand,
-  runProgram,
-  runtimeName,
-} from "./support/program.ts";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { runCommand, runProgram, runtimeName } from "./support/program.ts";
 import { testIf } from "./support/skip.ts";
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), "polypool-place-")));
 after(() => rm(folder, { recursive: true, force: true }));
 
-const library = new URL("../mod.ts", import.meta.url).href;
+// In one file without types, which each worker reads at once.
+const bundle = join(folder, "polypool.mjs");
+const library = JSON.stringify(pathToFileURL(bundle).href);
+const bundled = build({
+  entryPoints: [fileURLToPath(new URL("../mod.ts", import.meta.url))],
+  bundle: true,
+  format: "esm",
+  platform: "node",
+  target: "node20",
+  outfile: bundle,
+  logLevel: "silent",
+});
+// Each test that awaits it reports its failure.
+bundled.catch(() => {});
 
 test("WorkerPool runs tasks of a program in a folder with any name", async () => {
+  await bundled;
   const place = join(folder, "sp ace ü #1%20 [x]");
-  const imports = { "#half": "./half.ts" };
+  const imports = { "#half": "./half.mjs" };
   const files = {
     "package.json": JSON.stringify({ type: "module", imports }),
     "deno.json": JSON.stringify({ imports }),
-    "half.ts": "export const half = (x: number) => x / 2;",
-    "app.ts": `
-      import { isMainThread, task, WorkerPool } from ${JSON.stringify(library)};
+    "half.mjs": "export const half = (x) => x / 2;",
+    "app.mjs": `
+      import { isMainThread, task, WorkerPool } from ${library};
       const factor = 10;
-      const scale = task((x: number) => x * factor);
-      const methods = ["threading", "spawn", "forkserver"] as const;
+      const scale = task((x) => x * factor);
+      const methods = ["threading", "spawn", "forkserver"];
       for (const startMethod of isMainThread ? methods : []) {
         const pool = new WorkerPool({ nJobs: 1, startMethod });
         console.log(
           startMethod,
           await pool.apply(scale, [1]),
           await pool.apply(
-            async (x: number) => (await import("#half")).half(x),
+            async (x) => (await import("#half")).half(x),
             [2],
           ),
         );
@@ -49,7 +60,7 @@ test("WorkerPool runs tasks of a program in a folder with any name", async () =>
   for (const [name, text] of Object.entries(files)) {
     await writeFile(join(place, name), text);
   }
-  const { code, stdout, stderr } = await runProgram(join(place, "app.ts"));
+  const { code, stdout, stderr } = await runProgram(join(place, "app.mjs"));
   assertEquals({ code, stdout, stderr }, {
     code: 0,
     stdout: "threading 10 1\nspawn 10 1\nforkserver 10 1\n",
@@ -60,10 +71,7 @@ test("WorkerPool runs tasks of a program in a folder with any name", async () =>
 /** How each runtime runs text that is no file. */
 const evaluations: Record<string, (text: string) => [string[], string?]> = {
   "as a script": (text) => [
-    runtimeName === "deno" ? ["eval", text] : [
-      "-e",
-      text,
-    ],
+    [runtimeName === "deno" ? "eval" : "-e", text],
   ],
   "as a module": (text) => [
     runtimeName === "deno"
@@ -73,13 +81,14 @@ const evaluations: Record<string, (text: string) => [string[], string?]> = {
       : ["--input-type=module", "-e", text],
   ],
   "from its input": (text) => [
-    runtimeName === "deno" ? ["run", "-A", "--no-check", "-"] : ["-"],
+    runtimeName === "deno" ? ["run", "-A", "-"] : ["-"],
     text,
   ],
 };
 
 for (const [name, argsOf] of Object.entries(evaluations)) {
   test(`WorkerPool imports from the current directory in a program evaluated ${name}`, async () => {
+    await bundled;
     const place = join(folder, name);
     await mkdir(place);
     await writeFile(
@@ -87,7 +96,7 @@ for (const [name, argsOf] of Object.entries(evaluations)) {
       "export const half = (x) => x / 2",
     );
     const [args, input = ""] = argsOf(`
-      import(${JSON.stringify(library)}).then(async ({ WorkerPool }) => {
+      import(${library}).then(async ({ WorkerPool }) => {
         for (const startMethod of ["threading", "spawn"]) {
           const pool = new WorkerPool({ nJobs: 1, startMethod });
           const half = async (x) => (await import("./half.mjs")).half(x);
@@ -95,13 +104,10 @@ for (const [name, argsOf] of Object.entries(evaluations)) {
           await pool.join();
         }
       });`);
-    // Which loads TypeScript where Node does not.
-    const [command, flags] = commandOf("x.ts");
-    const { code, stdout, stderr } = await runCommand(
-      command,
-      runtimeName === "node" ? [...flags.slice(0, -1), ...args] : args,
-      { cwd: place, input },
-    );
+    const { code, stdout, stderr } = await runCommand(process.execPath, args, {
+      cwd: place,
+      input,
+    });
     assertEquals({ code, stdout, stderr }, {
       code: 0,
       stdout: "1\n1\n",
@@ -113,11 +119,12 @@ for (const [name, argsOf] of Object.entries(evaluations)) {
 testIf(runtimeName === "deno", "it needs Deno's permissions")(
   "WorkerPool says which permissions processes need when some are granted in part",
   async () => {
-    const app = join(folder, "permissions.ts");
+    await bundled;
+    const app = join(folder, "permissions.mjs");
     await writeFile(
       app,
       `
-      import { WorkerPool } from ${JSON.stringify(library)};
+      import { WorkerPool } from ${library};
       const pool = new WorkerPool({ nJobs: 1, startMethod: "spawn" });
       const { message } = await pool.apply(() => 1).catch((error) => error);
       console.log(message);`,
@@ -137,17 +144,17 @@ testIf(runtimeName === "deno", "it needs Deno's permissions")(
 testIf(runtimeName === "node", "it needs a flag of Node's")(
   "WorkerPool runs functions by reference where no code may come from strings",
   async () => {
-    const app = join(folder, "strict.ts");
-    await writeFile(join(folder, "package.json"), '{ "type": "module" }');
+    await bundled;
+    const app = join(folder, "strict.mjs");
     await writeFile(
       app,
       `
-      import { isMainThread, task, WorkerPool } from ${JSON.stringify(library)};
-      const increment = task((x: number) => x + 1);
+      import { isMainThread, task, WorkerPool } from ${library};
+      const increment = task((x) => x + 1);
       const failing = task(() => {
         throw new RangeError("of the task");
       });
-      const methods = ["threading", "spawn", "forkserver", "serial"] as const;
+      const methods = ["threading", "spawn", "forkserver", "serial"];
       for (const startMethod of isMainThread ? methods : []) {
         const pool = new WorkerPool({ nJobs: 1, startMethod });
         console.log(startMethod, await pool.apply(increment, [1]));
