@@ -335,7 +335,12 @@ test("functionText() sends functions that speak of native code", () => {
 
 test("functionText() refuses classes", () => {
   assertRefused(class {}, "it is a class");
-  assertRefused(class A extends Map {}, "it is a class");
+  assertRefused(
+    class A extends Map {},
+    "it is a class, and only functions can be sent: use it in a function " +
+      "that defines or imports it, or in one sent by reference with task() " +
+      "or importTasks()",
+  );
 });
 
 test("functionText() refuses getters and setters", () => {
@@ -903,6 +908,11 @@ test("helpfulReferenceError() helps with assignments and names of all kinds", ()
   assertMatch(put.message, /^größe is not defined: /);
   const generated = hintedError(revive("() => (0, import_lodash.map)()"));
   assertMatch(generated.message, /^import_lodash is .*Pass what it needs as /);
+  const common = hintedError(revive("() => require('node:fs')"));
+  assertMatch(
+    common.message,
+    /\. Use await import\(\) or process\.getBuiltinModule\(\) inside the function, or send /,
+  );
 });
 
 test("helpfulReferenceError() says what a minifier may have done", () => {

@@ -99,6 +99,40 @@ test("WorkerPool gives its workers the environment and the working directory", a
   }
 });
 
+testIf(isProcess, "a thread has no process of its own")(
+  "WorkerPool drops what a task says to the parent of its process",
+  async () => {
+    await using pool = new WorkerPool({ nJobs: 1 });
+    const sent = await pool.map(async (x: number) => {
+      const { default: process } = await import("node:process");
+      process.on("message", () => {});
+      for (const message of ["ready", { type: x }, new Uint8Array(x), null]) {
+        await new Promise<unknown>((resolve) =>
+          process.send!(message, undefined, undefined, resolve)
+        );
+      }
+      return x;
+    }, [1, 2, 3]);
+    assertEquals(sent, [1, 2, 3]);
+  },
+);
+
+// Node reports to the parent which modules it has loaded.
+test("WorkerPool runs tasks in a program that is watched", async () => {
+  process.env["WATCH_REPORT_DEPENDENCIES"] = "1";
+  try {
+    await using pool = new WorkerPool({ nJobs: 1 });
+    const url = new URL("./fixtures/functions/tasks.ts", import.meta.url).href;
+    const names = await pool.apply(
+      async (url: string) => Object.keys(await import(url)),
+      [url],
+    );
+    assert(names.includes("quadruple"), names.join());
+  } finally {
+    delete process.env["WATCH_REPORT_DEPENDENCIES"];
+  }
+});
+
 test("WorkerPool lets a worker write into shared objects for itself only", async () => {
   const numbers = new Float64Array(20_000).fill(1);
   const part = numbers.subarray(10, 20);

@@ -67,10 +67,14 @@ function hintFor(name: string, { text = "", isEnclosed }: Thrower): string {
   const passed = isGenerated
     ? "what it needs as 'closure'"
     : `it as closure: { ${name} }`;
+  // No closure can hold that.
+  const ways = name === "require"
+    ? "Use await import() or process.getBuiltinModule()"
+    : `Pass ${passed}, use await import()`;
   const hint =
     `${name} is not defined: a function sent to a worker by value sees its ` +
     "arguments, globals and 'closure', but neither variables nor imports " +
-    `of the module around it. Pass ${passed}, use await import() inside ` +
+    `of the module around it. ${ways} inside ` +
     "the function, or send the function by reference with task() or " +
     "importTasks()";
   return !isGenerated && (isEnclosed || name.length <= SHORT)

@@ -145,7 +145,7 @@ export class FunctionRegistry {
     let handle = this.#directs.get(value);
     if (!handle) {
       // What no other start method takes is refused here too.
-      functionText(value, label);
+      if (!referenceOf(value)) functionText(value, label);
       handle = this.#create({ kind: "direct", name: value.name, value }, true);
       this.#directs.set(value, handle);
     }

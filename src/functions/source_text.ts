@@ -5,6 +5,7 @@ import {
   compiles,
   evaluate,
   formOf,
+  mayEvaluate,
   syntaxErrorOf,
 } from "./evaluate.ts";
 
@@ -15,6 +16,8 @@ type Callable = Function;
 type Verdict = { text: string } | { reason: string };
 
 const BY_REFERENCE = "mark it with task() or import it with importTasks()";
+const NO_CODE = "the program may not generate code from text " +
+  `(--disallow-code-generation-from-strings): ${BY_REFERENCE}`;
 const NATIVE = /\{\s*\[native code\]\s*\}\s*$/;
 
 /** Texts whose check is remembered: inline functions come anew each time. */
@@ -54,13 +57,16 @@ function check(source: string, fn: Callable): Verdict {
   }
   if (isClass(fn)) {
     return {
-      reason: "it is a class, whose constructor cannot be called as a " +
-        "function: wrap it in an arrow function",
+      reason: "it is a class, and only functions can be sent: use it in a " +
+        "function that defines or imports it, or in one sent by reference " +
+        "with task() or importTasks()",
     };
   }
   const text = withPlainName(source, fn.name);
   const form = formOf(text);
-  if (form === "none") return { reason: reasonAgainst(text) };
+  if (form === "none") {
+    return { reason: mayEvaluate() ? reasonAgainst(text) : NO_CODE };
+  }
   if (form === "method" && isAccessor(text)) {
     return { reason: "it is a getter or setter: wrap it in an arrow function" };
   }

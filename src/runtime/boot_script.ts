@@ -1,5 +1,22 @@
+/**
+ * How a worker evaluates an expression of its program. Where Node is to
+ * generate no code from strings, `eval()` is refused, and modules are not.
+ */
+const EVALUATE = `(text)=>{
+  try{return(0,eval)(text)}catch(error){
+    if(!(error instanceof EvalError))throw error;
+    const Module=process.getBuiltinModule("node:module");
+    const path=process.cwd()+"/[eval]";
+    const module=new Module(path);
+    module.filename=path;
+    module._compile("module.exports="+text,path,"commonjs");
+    return module.exports
+  }
+}`;
+
 /** How a worker runs its program, which is its first message. */
-const RUN = "([script,...texts])=>(0,eval)(script)(texts)";
+const RUN = `([script,...texts])=>{const evaluate=${EVALUATE};` +
+  "evaluate(script)(texts.map((text)=>()=>evaluate(text)))}";
 
 /** What the program of a worker is called in stacks. */
 export const WORKER_SCRIPT = "polypool:worker";
@@ -44,6 +61,8 @@ export const bootScript = (ownerPid: number): string =>
   let receive = ${RUN};
   process.on("message", (message) => receive(message));
   const send = process.send.bind(process);
+  // The owner tells what is not bytes as words of user code, and drops it.
+  process.send = (message, ...rest) => send([message], ...rest);
   Object.defineProperty(globalThis, Symbol.for("${CHANNEL}"), {
     value: {
       send,

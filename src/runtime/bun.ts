@@ -10,6 +10,7 @@ import type {
 import { bootScript, webBootScript } from "./boot_script.ts";
 import { startProcess } from "./child_process.ts";
 import { dataUrl } from "./data_url.ts";
+import { baseWithoutFile } from "./import_as.ts";
 import { within, withResolvers } from "../promises.ts";
 
 // --- types ---
@@ -37,6 +38,7 @@ interface BunScope {
   process: {
     execPath: string;
     pid: number;
+    cwd(): string;
     env: Record<string, string | undefined>;
     exit(code?: number): never;
     on(event: string, listener: (value: never) => void): void;
@@ -57,12 +59,10 @@ function builtin<T>(name: string): T {
 
 function importFrom(
   specifier: string,
-  base: string | undefined,
+  base = baseWithoutFile(scope.process.cwd(), builtin),
   options?: ImportCallOptions,
 ): Promise<unknown> {
-  if (base === undefined || URL.canParse(specifier)) {
-    return import(specifier, options);
-  }
+  if (URL.canParse(specifier)) return import(specifier, options);
   const { dirname } = builtin<{ dirname(path: string): string }>("node:path");
   try {
     const from = dirname(scope.Bun.fileURLToPath(base));

@@ -91,7 +91,8 @@ export function startProcess(
   const silent = withResolvers<void>();
 
   child.on("message", (bytes: Uint8Array) => {
-    if (open) events.onMessage(deserialize(bytes));
+    // What user code there says to its parent is for nobody.
+    if (open && ArrayBuffer.isView(bytes)) events.onMessage(deserialize(bytes));
   });
   child.on("error", (reason: unknown) => {
     // That it could not be killed, or sent to, says nothing.

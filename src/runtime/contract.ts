@@ -47,8 +47,8 @@ export interface WorkerPort {
 }
 
 /**
- * What runs in a worker: a script that evaluates to a function of texts, which
- * it evaluates in turn should they be needed.
+ * What runs in a worker: a script that evaluates to a function, which gets
+ * for each text what evaluates that in turn, should it be needed.
  */
 export type WorkerProgram = readonly [script: string, ...texts: string[]];
 
@@ -104,7 +104,10 @@ export interface Runtime {
    * where they do not inherit that from the program.
    */
   typescriptLoader(forProcess: boolean): string | undefined;
-  /** Imports a module as the module at `base` would. */
+  /**
+   * Imports a module as the module at `base` would, or a program without a
+   * file.
+   */
   importFrom(
     specifier: string,
     base: string | undefined,
@@ -136,7 +139,10 @@ export interface WorkerRuntime {
   close(): void;
   /** Called once, before the first module of the user is imported. */
   beforeImport(typescriptLoader: string | undefined): Promise<void>;
-  /** Imports a module as the module at `base` would. */
+  /**
+   * Imports a module as the module at `base` would, or a program without a
+   * file.
+   */
   importFrom(
     specifier: string,
     base: string | undefined,

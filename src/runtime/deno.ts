@@ -9,8 +9,9 @@ import type {
 } from "./contract.ts";
 import { webBootScript } from "./boot_script.ts";
 import { dataUrl } from "./data_url.ts";
+import type { Permissions } from "./deno_permissions.ts";
 import { startDenoProcess } from "./deno_process.ts";
-import { importerAt } from "./import_as.ts";
+import { baseWithoutFile, importerAt } from "./import_as.ts";
 
 // --- types ---
 
@@ -48,6 +49,8 @@ interface DenoScope extends DenoPort {
   Deno: {
     exit(code?: number): never;
     unrefTimer(id: unknown): void;
+    cwd(): string;
+    permissions: Permissions;
   };
   Worker: {
     new (url: string, options: { type: "module"; name: string }): DenoWorker;
@@ -72,9 +75,16 @@ function builtin<T>(name: string): T {
   return scope.process.getBuiltinModule(name) as T;
 }
 
+/** Only where that is known without asking for a permission. */
+function baseInWorkingFolder(): string | undefined {
+  const { permissions, cwd } = scope.Deno;
+  const { state } = permissions.querySync({ name: "read", path: "." });
+  return state === "granted" ? baseWithoutFile(cwd(), builtin) : undefined;
+}
+
 async function importFrom(
   specifier: string,
-  base: string | undefined,
+  base = baseInWorkingFolder(),
   options?: ImportCallOptions,
 ): Promise<unknown> {
   if (base?.startsWith("file:") && !URL.canParse(specifier)) {

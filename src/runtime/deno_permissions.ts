@@ -6,7 +6,9 @@ interface Status {
 
 /** `Deno.permissions`. */
 export interface Permissions {
-  querySync(descriptor: { name: string; command?: string }): Status;
+  querySync(
+    descriptor: { name: string; command?: string; path?: string },
+  ): Status;
 }
 
 const NAMES = ["read", "write", "net", "env", "sys", "run", "ffi", "import"];

@@ -30,20 +30,31 @@ function configOfProgram(builtin: Builtin): string | undefined {
     const { existsSync } = builtin<{ existsSync(path: URL): boolean }>(
       "node:fs",
     );
-    for (
-      let folder = new URL(".", mainModule);;
-      folder = new URL("..", folder)
-    ) {
+    const { fileURLToPath } = builtin<{ fileURLToPath(url: URL): string }>(
+      "node:url",
+    );
+    let folder = new URL(".", mainModule);
+    while (true) {
       for (const name of ["deno.json", "deno.jsonc"]) {
         const file = new URL(name, folder);
-        if (existsSync(file)) return file.pathname;
+        if (existsSync(file)) return fileURLToPath(file);
       }
-      if (folder.pathname === "/") return undefined;
+      const parent = new URL("..", folder);
+      if (parent.href === folder.href) return undefined;
+      folder = parent;
     }
   } catch {
     // A program that may not read files imports none.
     return undefined;
   }
+}
+
+function refusal(cause: unknown): Error {
+  return new Error(
+    "Cannot start a process as the program may not: it needs the " +
+      "permissions --allow-run and --allow-env",
+    { cause },
+  );
 }
 
 /** Starts a Deno process with the permissions of this one. */
@@ -63,34 +74,30 @@ export function startDenoProcess(
       permissions.querySync({ name: "run", command: path }).state !== "granted"
     ) throw new Error("run access is needed");
   } catch (cause) {
-    throw new Error(
-      "Cannot start a process as the program may not: it needs the " +
-        "permissions --allow-run and --allow-env",
-      { cause },
-    );
+    throw refusal(cause);
   }
   const config = configOfProgram(builtin);
   const memory = memoryLimit === undefined
     ? []
     : [`--v8-flags=--max-old-space-size=${memoryLimit}`];
-  return startProcess(
-    {
-      path,
-      args: [
-        "run",
-        "--no-prompt",
-        "--quiet",
-        ...config === undefined ? [] : ["--config", config],
-        ...memory,
-        ...permissionFlags(permissions, path),
-        `data:text/javascript,${encodeURIComponent(bootScript(Deno.pid))}`,
-        ...config === undefined ? [] : [config],
-      ],
-      env: isGranted("env") ? Deno.env.toObject() : {},
-    },
-    program,
-    isRelayed,
-    builtin,
-    events,
-  );
+  const command = {
+    path,
+    args: [
+      "run",
+      "--no-prompt",
+      "--quiet",
+      ...config === undefined ? [] : ["--config", config],
+      ...memory,
+      ...permissionFlags(permissions, path),
+      `data:text/javascript,${encodeURIComponent(bootScript(Deno.pid))}`,
+      ...config === undefined ? [] : [config],
+    ],
+    env: isGranted("env") ? Deno.env.toObject() : {},
+  };
+  try {
+    return startProcess(command, program, isRelayed, builtin, events);
+  } catch (error) {
+    // Deno's Node layer reads a variable that all processes are to have.
+    throw (error as Error).name === "NotCapable" ? refusal(error) : error;
+  }
 }

@@ -10,6 +10,20 @@ interface CommonModule {
   _compile(text: string, path: string, format: "commonjs"): void;
 }
 
+/**
+ * What stands for the module of a program without a file, such as `node -e`:
+ * runtimes import from the current directory there.
+ */
+export function baseWithoutFile(
+  folder: string,
+  builtin: <T>(name: string) => T,
+): string {
+  const { pathToFileURL } = builtin<{ pathToFileURL(path: string): URL }>(
+    "node:url",
+  );
+  return pathToFileURL(`${folder}/[eval]`).href;
+}
+
 const importers = new Map<string, Importer>();
 
 /**

@@ -11,7 +11,7 @@ import type {
 import { bootScript, nodeBootScript } from "./boot_script.ts";
 import { startProcess } from "./child_process.ts";
 import { dataUrl } from "./data_url.ts";
-import { importerAt } from "./import_as.ts";
+import { baseWithoutFile, importerAt } from "./import_as.ts";
 import { within, withResolvers } from "../promises.ts";
 
 // --- types ---
@@ -69,10 +69,10 @@ export const nodeClock: Clock = {
 
 async function importFrom(
   specifier: string,
-  base: string | undefined,
+  base = baseWithoutFile(scope.process.cwd(), builtin),
   options?: ImportCallOptions,
 ): Promise<unknown> {
-  return base?.startsWith("file:")
+  return base.startsWith("file:")
     ? await importerAt(base, builtin)(specifier, options)
     : await import(specifier, options);
 }
@@ -191,7 +191,9 @@ function startNodeProcess(
     args.push(`--max-old-space-size=${memoryLimit}`);
   }
   args.push("--input-type=commonjs", "--eval", bootScript(pid));
-  const command = { path: execPath, args, env: { ...env } };
+  // In a program that is watched Node would use the channel for reports.
+  const { WATCH_REPORT_DEPENDENCIES: _, ...childEnv } = env;
+  const command = { path: execPath, args, env: childEnv };
   return startProcess(command, program, isRelayed, builtin, events);
 }
 

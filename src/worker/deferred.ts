@@ -10,7 +10,6 @@
  * @module
  */
 
-import { evaluate } from "../functions/evaluate.ts";
 import type * as deferredParts from "./deferred_parts.ts";
 
 type Namespaces = typeof deferredParts.modules;
@@ -31,8 +30,11 @@ export function deferParts(deferred: typeof deferredParts): void {
   parts = deferred;
 }
 
-function evaluatePart(text: string, known: Namespaces): Namespaces {
-  return (evaluate(text) as Part)((path) => known[path]!);
+function evaluatePart(
+  evaluate: deferredParts.Evaluation,
+  known: Namespaces,
+): Namespaces {
+  return (evaluate() as Part)((path) => known[path]!);
 }
 
 function loadLate(): Namespaces {

@@ -36,6 +36,7 @@ const LATE = [
   "src/wire/refusal.ts",
   "src/worker/announcer.ts",
   "src/worker/globals.ts",
+  "src/worker/import_errors.ts",
   "src/worker/match_task.ts",
   "src/worker/pin.ts",
   "src/worker/server.ts",
@@ -121,7 +122,7 @@ function bundleProgram(contents: Record<string, string>): Promise<Bundle> {
     entryPoints: ["src/worker/main.ts"],
     // It is evaluated, which is far faster than to load it as a module. V8
     // reads an arrow function twice, and this kind once.
-    banner: { js: '"use strict";(function(texts){' },
+    banner: { js: '(function(texts){"use strict";' },
     footer: { js: `})\n//# sourceURL=${WORKER_SCRIPT}` },
     plugins: [{
       name: "other contents",
@@ -142,7 +143,7 @@ function bundlePart(contents: string, elsewhere: string[]): Promise<Bundle> {
   return bundle({
     stdin: { contents, resolveDir: root },
     format: "cjs",
-    banner: { js: "(require)=>{const module={};" },
+    banner: { js: '(require)=>{"use strict";const module={};' },
     footer: {
       js: `return module.exports.modules}\n//# sourceURL=${WORKER_SCRIPT}`,
     },

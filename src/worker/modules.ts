@@ -1,9 +1,10 @@
 import type { WorkerRuntime } from "../runtime/contract.ts";
+import type { TaskDefinition } from "../wire/messages.ts";
 import { exportOf } from "./exports.ts";
 import type { FunctionFinder } from "./find_function.ts";
+import { withoutImporter } from "./import_errors.ts";
 import { matchTask } from "./match_task.ts";
 import { enterWorker, type RegisteredTask, type WorkerScope } from "./scope.ts";
-import type { TaskDefinition } from "../wire/messages.ts";
 
 // deno-lint-ignore ban-types
 type Callable = Function;
@@ -70,7 +71,11 @@ export class Modules implements FunctionFinder {
     options?: ImportCallOptions,
   ): Promise<unknown> {
     await this.#prepare();
-    return await this.#runtime.importFrom(specifier, base, options);
+    try {
+      return await this.#runtime.importFrom(specifier, base, options);
+    } catch (error) {
+      throw withoutImporter(error);
+    }
   }
 
   /** The function that the module at `url` exports as `name`. */
@@ -112,7 +117,11 @@ export class Modules implements FunctionFinder {
   async #import(url: string): Promise<Record<string, unknown>> {
     this.#tellTasksApart();
     await this.#prepare();
-    return await import(url);
+    try {
+      return await import(url);
+    } catch (error) {
+      throw withoutImporter(error);
+    }
   }
 
   /** From here on code outside any task may run. */
