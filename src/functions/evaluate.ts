@@ -13,16 +13,6 @@ export function evaluate(code: string): unknown {
   return globalThis.eval(`"use strict";${code}`);
 }
 
-/** Whether the program may generate code from text. */
-export function mayEvaluate(): boolean {
-  try {
-    evaluate("");
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** How a function's own text can stand in an expression. */
 export type TextForm = "expression" | "method";
 

@@ -5,7 +5,6 @@ import {
   compiles,
   evaluate,
   formOf,
-  mayEvaluate,
   syntaxErrorOf,
 } from "./evaluate.ts";
 
@@ -62,11 +61,17 @@ function check(source: string, fn: Callable): Verdict {
         "with task() or importTasks()",
     };
   }
-  const text = withPlainName(source, fn.name);
-  const form = formOf(text);
-  if (form === "none") {
-    return { reason: mayEvaluate() ? reasonAgainst(text) : NO_CODE };
+  try {
+    return checkText(withPlainName(source, fn.name));
+  } catch (error) {
+    if (error instanceof EvalError) return { reason: NO_CODE };
+    throw error;
   }
+}
+
+function checkText(text: string): Verdict {
+  const form = formOf(text);
+  if (form === "none") return { reason: reasonAgainst(text) };
   if (form === "method" && isAccessor(text)) {
     return { reason: "it is a getter or setter: wrap it in an arrow function" };
   }
