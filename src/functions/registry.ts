@@ -153,7 +153,8 @@ export class FunctionRegistry {
   }
 
   #reference(definition: FunctionDefinition): FunctionHandle {
-    const key = JSON.stringify(definition);
+    // What the module has wrapped beside it may still grow.
+    const key = JSON.stringify({ ...definition, prints: undefined });
     let handle = this.#references.get(key);
     if (!handle) {
       handle = this.#create(definition, false);
