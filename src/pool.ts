@@ -142,7 +142,7 @@ export class WorkerPool<
     task: TaskFunction<LeadingParameters<Shared, PassId, UseState>, T, R>,
     args: Input<T>,
     options: MapOptions<E, LeadingParameters<Shared, PassId, UseState>> = {},
-  ): Promise<Outcome<R, E>[]> {
+  ): Promise<Outcome<R, NoInfer<E>>[]> {
     const caller = captureCaller(this.map);
     const results = await this.#calls.gather(true, task, args, options, caller);
     return results as Outcome<R, E>[];
@@ -153,7 +153,7 @@ export class WorkerPool<
     task: TaskFunction<LeadingParameters<Shared, PassId, UseState>, T, R>,
     args: Input<T>,
     options: MapOptions<E, LeadingParameters<Shared, PassId, UseState>> = {},
-  ): Promise<Outcome<R, E>[]> {
+  ): Promise<Outcome<R, NoInfer<E>>[]> {
     const caller = captureCaller(this.mapUnordered);
     const results = await this.#calls.gather(
       false,
@@ -176,7 +176,7 @@ export class WorkerPool<
     task: TaskFunction<LeadingParameters<Shared, PassId, UseState>, T, R>,
     args: Input<T>,
     options: MapOptions<E, LeadingParameters<Shared, PassId, UseState>> = {},
-  ): AsyncIterableIterator<Outcome<R, E>> & AsyncDisposable {
+  ): AsyncIterableIterator<Outcome<R, NoInfer<E>>> & AsyncDisposable {
     const caller = captureCaller(this.imap);
     return this.#calls.iterate(true, task, args, options, caller) as
       & AsyncIterableIterator<Outcome<R, E>>
@@ -188,7 +188,7 @@ export class WorkerPool<
     task: TaskFunction<LeadingParameters<Shared, PassId, UseState>, T, R>,
     args: Input<T>,
     options: MapOptions<E, LeadingParameters<Shared, PassId, UseState>> = {},
-  ): AsyncIterableIterator<Outcome<R, E>> & AsyncDisposable {
+  ): AsyncIterableIterator<Outcome<R, NoInfer<E>>> & AsyncDisposable {
     const caller = captureCaller(this.imapUnordered);
     return this.#calls.iterate(false, task, args, options, caller) as
       & AsyncIterableIterator<Outcome<R, E>>
@@ -227,7 +227,7 @@ export class WorkerPool<
       E,
       LeadingParameters<Shared, PassId, UseState>
     > = {},
-  ): Promise<ChunksOutcome<R, C, E>> {
+  ): Promise<ChunksOutcome<R, NoInfer<C>, NoInfer<E>>> {
     const caller = captureCaller(this.mapChunks);
     checkSliceable("map chunks", array);
     checkMapChunksOptions("map chunks", options);

@@ -3,7 +3,13 @@
 // deno-lint-ignore-file no-explicit-any
 import { assertEquals } from "@std/assert";
 import { test } from "node:test";
-import { importTasks, sharedArray, task, WorkerPool } from "../mod.ts";
+import {
+  importTasks,
+  makeSingleArguments,
+  sharedArray,
+  task,
+  WorkerPool,
+} from "../mod.ts";
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends
   (<T>() => T extends B ? 1 : 2) ? true : false;
@@ -98,6 +104,25 @@ export async function plainPool(pool: WorkerPool): Promise<void> {
   same<typeof parts, number[][]>(true);
   // @ts-expect-error: the slice is an array of numbers
   await pool.mapChunks((xs: string[]) => xs, [1, 2]);
+}
+
+export async function generics<T, R>(
+  pool: WorkerPool,
+  elements: readonly T[],
+  fn: (x: T) => R,
+): Promise<void> {
+  const args = makeSingleArguments(elements);
+  const mapped = await pool.map(fn, args);
+  same<typeof mapped, Awaited<R>[]>(true);
+  const unordered: Awaited<R>[] = await pool.mapUnordered(fn, args);
+  const wrapper = (): Promise<Awaited<R>[]> => pool.map(fn, args);
+  const lazy = (): AsyncIterableIterator<Awaited<R>> => pool.imap(fn, args);
+  const any = (): AsyncIterable<Awaited<R>> => pool.imapUnordered(fn, args);
+  const settled = (): Promise<PromiseSettledResult<Awaited<R>>[]> =>
+    pool.map(fn, args, { onError: "settle" });
+  // @ts-expect-error: the results are settled
+  const plain = (): Promise<R[]> => pool.map(fn, args, { onError: "settle" });
+  void [unordered, wrapper, lazy, any, settled, plain];
 }
 
 export async function leadingArguments(): Promise<void> {
