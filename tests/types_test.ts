@@ -106,6 +106,43 @@ export async function plainPool(pool: WorkerPool): Promise<void> {
   await pool.mapChunks((xs: string[]) => xs, [1, 2]);
 }
 
+export async function unions(pool: WorkerPool): Promise<void> {
+  // Elements that may be arrays or not: only the arrays are spread.
+  const mixed: (number | [number, number])[] = [1, [2, 3]];
+  const sums = await pool.map((a: number, b?: number) => a + (b ?? 0), mixed);
+  same<typeof sums, number[]>(true);
+  const rest = await pool.map((...xs) => Math.max(...xs), mixed);
+  same<typeof rest, number[]>(true);
+  await pool.map(() => 1, mixed);
+  const first: (1 | "a" | null)[] = await pool.map(
+    (x) => x,
+    [null, "a", [1]] as const,
+  );
+  void first;
+  // @ts-expect-error: the pair is spread
+  await pool.map((x: number | [number, number]) => x, mixed);
+  // @ts-expect-error: the lists are spread
+  await pool.map((x?: string[]) => x, [["a"], undefined]);
+  type Json = string | number | Json[];
+  const documents: Json[] = [1, [2, 3], "x"];
+  // @ts-expect-error: the lists are spread
+  await pool.map((x) => JSON.stringify(x), documents);
+  // @ts-expect-error: the lists are spread
+  await pool.map((x: Json) => JSON.stringify(x), documents);
+  const texts = await pool.map(
+    (x) => JSON.stringify(x),
+    makeSingleArguments(documents),
+  );
+  same<typeof texts, string[]>(true);
+  // No element is an array: the type of the argument is the union.
+  await pool.map((x: string | number) => x, [1, "a"]);
+  const flags = await pool.map((x) => x, [true, false]);
+  same<typeof flags, boolean[]>(true);
+  const names = await pool.map((x) => x, ["a", null] as ("a" | "b" | null)[]);
+  same<typeof names, ("a" | "b" | null)[]>(true);
+  await pool.map((x: number) => x, []);
+}
+
 export async function generics<T, R>(
   pool: WorkerPool,
   elements: readonly T[],
