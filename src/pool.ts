@@ -201,7 +201,7 @@ export class WorkerPool<
    * on shared memory are views of that memory.
    *
    * @typeParam A The type of the array.
-   * @typeParam R What the task returns.
+   * @typeParam R What the task returns: an array, if the results are joined.
    * @typeParam C Whether the results are joined.
    * @typeParam E The mode of `onError`.
    * @param task The function to run.
@@ -214,7 +214,9 @@ export class WorkerPool<
    */
   async mapChunks<
     A extends Sliceable,
-    R,
+    R extends C extends false ? unknown
+      : E extends "settle" ? unknown
+      : Sliceable | PromiseLike<Sliceable>,
     C extends boolean = true,
     E extends OnError = "throw",
   >(

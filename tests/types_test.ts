@@ -102,6 +102,27 @@ export async function plainPool(pool: WorkerPool): Promise<void> {
     concatenateOutput: false,
   });
   same<typeof parts, number[][]>(true);
+  const numbers = new Float64Array(4);
+  const texts = await pool.mapChunks(
+    async (xs) => await Promise.resolve([...xs].map(String)),
+    numbers,
+  );
+  same<typeof texts, string[]>(true);
+  const sum = (xs: Float64Array): number => xs.reduce((a, b) => a + b, 0);
+  // @ts-expect-error: numbers cannot be joined
+  await pool.mapChunks(sum, numbers);
+  // @ts-expect-error: numbers cannot be joined
+  await pool.mapChunks((xs) => xs.length, numbers, { nSplits: 3 });
+  // @ts-expect-error: numbers cannot be joined
+  await pool.mapChunks((xs) => xs.length, [1], { concatenateOutput: true });
+  // @ts-expect-error: promises of numbers cannot be joined
+  await pool.mapChunks((xs) => Promise.resolve(xs.length), [1, 2]);
+  const sums = await pool.mapChunks(sum, numbers, { concatenateOutput: false });
+  same<typeof sums, number[]>(true);
+  const lengths = await pool.mapChunks((xs) => xs.length, numbers, {
+    onError: "settle",
+  });
+  same<typeof lengths, PromiseSettledResult<number>[]>(true);
   // @ts-expect-error: the slice is an array of numbers
   await pool.mapChunks((xs: string[]) => xs, [1, 2]);
 }
