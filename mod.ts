@@ -44,6 +44,7 @@ export {
 export type { Sliceable } from "./src/map_chunks.ts";
 export type {
   ApplyOptions,
+  Closure,
   MapChunksOptions,
   MapOptions,
   TimeoutOptions,

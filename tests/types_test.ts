@@ -238,6 +238,37 @@ export async function leadingArguments(): Promise<void> {
   new WorkerPool({ jobs: 2 });
 }
 
+export async function closures(pool: WorkerPool): Promise<void> {
+  interface Scale {
+    factor: number;
+  }
+  const scale: Scale = { factor: 2 };
+  const add = (a: number, b: number): number => a + b;
+  await pool.map((x: number) => x, [1], { closure: { scale, add, n: 1 } });
+  await pool.map((x: number) => x, [1], { closure: scale });
+  await pool.map((x: number) => x, [1], { closure: {} });
+  await pool.map((x: number) => x, [1], { closure: undefined });
+  await pool.mapChunks((xs: number[]) => xs, [1], { closure: { bind: add } });
+  await pool.apply((x: number) => x, [1], { closure: scale as object });
+  pool.applyAsync((x: number) => x, [1], { closure: { length: 1 } });
+  // @ts-expect-error: a function
+  await pool.map((x: number) => x, [1], { closure: () => 1 });
+  // @ts-expect-error: a function
+  await pool.apply((x: number) => x, [1], { closure: add });
+  // @ts-expect-error: a class
+  await pool.map((x: number) => x, [1], { closure: Date });
+  // @ts-expect-error: an array
+  await pool.map((x: number) => x, [1], { closure: [1] });
+  // @ts-expect-error: a map
+  pool.imap((x: number) => x, [1], { closure: new Map([["a", 1]]) });
+  // @ts-expect-error: a number
+  await pool.map((x: number) => x, [1], { closure: 1 });
+  // @ts-expect-error: a string
+  pool.applyAsync((x: number) => x, [1], { closure: "factor" });
+  // @ts-expect-error: nothing
+  await pool.map((x: number) => x, [1], { closure: null });
+}
+
 export async function references(pool: WorkerPool): Promise<void> {
   const square = task((x: number) => x * x);
   same<typeof square, (x: number) => number>(true);
