@@ -60,6 +60,7 @@ export { type ChunksOutcome, type Outcome, WorkerPool } from "./src/pool.ts";
 export {
   type Shared,
   sharedArray,
+  type SharedTypedArray,
   type TypedArrayConstructor,
 } from "./src/shared/array.ts";
 export { Barrier } from "./src/shared/barrier.ts";

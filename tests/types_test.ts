@@ -6,8 +6,11 @@ import { test } from "node:test";
 import {
   importTasks,
   makeSingleArguments,
+  type Shared,
   sharedArray,
   task,
+  type TypedArray,
+  type TypedArrayConstructor,
   WorkerPool,
 } from "../mod.ts";
 
@@ -236,6 +239,29 @@ export async function leadingArguments(): Promise<void> {
   new WorkerPool({ startMethod: "threads" });
   // @ts-expect-error: unknown option
   new WorkerPool({ jobs: 2 });
+}
+
+export function sharedArrays<A extends TypedArray>(
+  kind: TypedArrayConstructor<A>,
+): Shared<A> {
+  const floats = sharedArray(Float32Array, 3);
+  same<typeof floats, Float32Array<SharedArrayBuffer>>(true);
+  const plain: Float32Array = floats;
+  const buffer: SharedArrayBuffer = floats.buffer;
+  const view: Float32Array = floats.subarray(1);
+  const named: Shared<Float32Array> = floats;
+  // @ts-expect-error: the buffer is shared
+  const local: Float32Array<ArrayBuffer> = floats;
+  // @ts-expect-error: a buffer is no string
+  const text: string = floats.buffer;
+  // @ts-expect-error: the kind is another
+  const other: Float64Array = floats;
+  const big = sharedArray(BigInt64Array, [1n]);
+  const element: bigint | undefined = big[0];
+  // @ts-expect-error: the elements are bigints
+  sharedArray(BigInt64Array, [1]);
+  void [plain, buffer, view, named, local, text, other, element];
+  return sharedArray(kind, floats.length);
 }
 
 export async function closures(pool: WorkerPool): Promise<void> {
