@@ -86,12 +86,15 @@ export class WorkerPool<
    * @throws {RangeError} If an option has a wrong value or an unknown name.
    */
   constructor(
-    options: WorkerPoolOptions<
-      Shared,
-      PassId,
-      UseState,
-      LeadingParameters<Shared, PassId, UseState>
-    > = {},
+    options:
+      & WorkerPoolOptions<
+        Shared,
+        PassId,
+        UseState,
+        LeadingParameters<Shared, PassId, UseState>
+      >
+      // Tells `undefined` apart, which an optional property takes for missing.
+      & (object | { sharedObjects: Shared }) = {},
   ) {
     checkPoolOptions(options);
     const caller = captureCaller(new.target);
@@ -379,10 +382,11 @@ export class WorkerPool<
     return this.#retyped();
   }
 
+  /** Sets no shared objects. */
+  setSharedObjects(): WorkerPool<undefined, PassId, UseState>;
   /** Sets the shared objects; `undefined` means none. */
-  setSharedObjects<S = undefined>(
-    sharedObjects?: S,
-  ): WorkerPool<S, PassId, UseState> {
+  setSharedObjects<S>(sharedObjects: S): WorkerPool<S, PassId, UseState>;
+  setSharedObjects<S>(sharedObjects?: S): WorkerPool<S, PassId, UseState> {
     this.#settings.sharedObjects = sharedObjects;
     return this.#retyped();
   }

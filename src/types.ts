@@ -39,7 +39,8 @@ export type WorkerState = any;
 
 /**
  * The parameters that come before a task's own, always in the order worker
- * ID, shared objects, worker state.
+ * ID, shared objects, worker state. Shared objects that may be `undefined`
+ * may be missing.
  */
 export type LeadingParameters<
   Shared,
@@ -47,7 +48,11 @@ export type LeadingParameters<
   UseState extends boolean,
 > = [
   ...(PassId extends true ? [workerId: number] : []),
-  ...([Shared] extends [undefined] ? [] : [sharedObjects: Shared]),
+  ...(unknown extends Shared ? [sharedObjects: Shared]
+    : [Shared] extends [undefined] ? []
+    : undefined extends Shared
+      ? [] | [sharedObjects: Exclude<Shared, undefined>]
+    : [sharedObjects: Shared]),
   ...(UseState extends true ? [workerState: WorkerState] : []),
 ];
 

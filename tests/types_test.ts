@@ -12,6 +12,7 @@ import {
   type TypedArray,
   type TypedArrayConstructor,
   WorkerPool,
+  type WorkerPoolOptions,
 } from "../mod.ts";
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends
@@ -293,6 +294,44 @@ export async function closures(pool: WorkerPool): Promise<void> {
   pool.applyAsync((x: number) => x, [1], { closure: "factor" });
   // @ts-expect-error: nothing
   await pool.map((x: number) => x, [1], { closure: null });
+}
+
+export async function sharedOrNot(
+  config?: { factor: number },
+): Promise<void> {
+  const scale = (shared: { factor: number }, x: number): number =>
+    shared.factor * x;
+  const pools = [
+    new WorkerPool({ sharedObjects: config, nJobs: 2 }),
+    new WorkerPool().setSharedObjects(config),
+  ] as const;
+  // @ts-expect-error: the shared objects may be missing
+  await pools[0].map(scale, [1]);
+  // @ts-expect-error: the shared objects may be missing
+  await pools[1].map(scale, [1]);
+  // @ts-expect-error: the shared objects may be missing
+  await pools[0].map((shared, x: number) => shared.factor * x, [1]);
+  // @ts-expect-error: the shared objects may be missing
+  await pools[1].apply(scale, [1]);
+  // @ts-expect-error: the shared objects may be missing
+  await pools[0].mapChunks((_shared, xs: number[]) => xs, [1]);
+  await pools[0].map((...args) => args.length, [1]);
+  await pools[1].setSharedObjects(config ?? { factor: 1 }).map(scale, [1]);
+  await pools[1].setSharedObjects().map((x: number) => x, [1]);
+  await pools[1].setSharedObjects(undefined).map((x: number) => x, [1]);
+  if (config) {
+    await new WorkerPool({ sharedObjects: config }).map(scale, [1]);
+    await new WorkerPool().setSharedObjects(config).map(scale, [1]);
+  }
+  // A union is passed like any other type.
+  const either = new WorkerPool({ sharedObjects: config ?? "none" });
+  await either.map((_shared: object | string, x: number) => x, [1]);
+  const anything: any = config;
+  await new WorkerPool({ sharedObjects: anything }).map(scale, [1]);
+  const options: WorkerPoolOptions = { nJobs: 1 };
+  await new WorkerPool(options).map((x: number) => x, [1]);
+  const given: WorkerPoolOptions<{ factor: number }> = {};
+  await new WorkerPool(given).map((...args) => args.length, [1]);
 }
 
 export async function references(pool: WorkerPool): Promise<void> {
