@@ -44,6 +44,7 @@ export {
 export type { Sliceable } from "./src/slices.ts";
 export type {
   ApplyOptions,
+  Closure,
   MapChunksOptions,
   MapOptions,
   TimeoutOptions,
@@ -59,6 +60,7 @@ export { type ChunksOutcome, type Outcome, WorkerPool } from "./src/pool.ts";
 export {
   type Shared,
   sharedArray,
+  type SharedTypedArray,
   type TypedArrayConstructor,
 } from "./src/shared/array.ts";
 export { Barrier } from "./src/shared/barrier.ts";

@@ -117,6 +117,16 @@ export interface WorkerPoolOptions<
   preload?: readonly (string | URL)[] | undefined;
 }
 
+// Functions and what can be iterated are told by their symbols. The index
+// lets in interfaces, which have none of their own.
+/** An object whose properties have the names of variables. */
+export type Closure = object & {
+  // deno-lint-ignore no-explicit-any
+  readonly [name: string]: any;
+  readonly [Symbol.hasInstance]?: never;
+  readonly [Symbol.iterator]?: never;
+};
+
 /** Options of `apply()` and `applyAsync()`. */
 export interface ApplyOptions<Leading extends unknown[] = unknown[]>
   extends TimeoutOptions {
@@ -126,8 +136,8 @@ export interface ApplyOptions<Leading extends unknown[] = unknown[]>
   workerExit?: WorkerFunction<Leading> | undefined;
   /** Cancels the call when it aborts. */
   signal?: AbortSignal | undefined;
-  /** An object whose properties the function sees as free variables. */
-  closure?: object | undefined;
+  /** A plain object whose properties the function sees as free variables. */
+  closure?: Closure | undefined;
 }
 
 /** Options of the map family. */

@@ -87,12 +87,15 @@ export class WorkerPool<
    * @throws {RangeError} If an option has a wrong value or an unknown name.
    */
   constructor(
-    options: WorkerPoolOptions<
-      Shared,
-      PassId,
-      UseState,
-      LeadingParameters<Shared, PassId, UseState>
-    > = {},
+    options:
+      & WorkerPoolOptions<
+        Shared,
+        PassId,
+        UseState,
+        LeadingParameters<Shared, PassId, UseState>
+      >
+      // Tells `undefined` apart, which an optional property takes for missing.
+      & (object | { sharedObjects: Shared }) = {},
   ) {
     checkPoolOptions(options);
     const caller = captureCaller(new.target);
@@ -143,7 +146,7 @@ export class WorkerPool<
     task: TaskFunction<LeadingParameters<Shared, PassId, UseState>, T, R>,
     args: Input<T>,
     options: MapOptions<E, LeadingParameters<Shared, PassId, UseState>> = {},
-  ): Promise<Outcome<R, E>[]> {
+  ): Promise<Outcome<R, NoInfer<E>>[]> {
     const caller = captureCaller(this.map);
     const results = await this.#calls.gather(true, task, args, options, caller);
     return results as Outcome<R, E>[];
@@ -154,7 +157,7 @@ export class WorkerPool<
     task: TaskFunction<LeadingParameters<Shared, PassId, UseState>, T, R>,
     args: Input<T>,
     options: MapOptions<E, LeadingParameters<Shared, PassId, UseState>> = {},
-  ): Promise<Outcome<R, E>[]> {
+  ): Promise<Outcome<R, NoInfer<E>>[]> {
     const caller = captureCaller(this.mapUnordered);
     const results = await this.#calls.gather(
       false,
@@ -177,7 +180,7 @@ export class WorkerPool<
     task: TaskFunction<LeadingParameters<Shared, PassId, UseState>, T, R>,
     args: Input<T>,
     options: MapOptions<E, LeadingParameters<Shared, PassId, UseState>> = {},
-  ): AsyncIterableIterator<Outcome<R, E>> & AsyncDisposable {
+  ): AsyncIterableIterator<Outcome<R, NoInfer<E>>> & AsyncDisposable {
     const caller = captureCaller(this.imap);
     return this.#calls.iterate(true, task, args, options, caller) as
       & AsyncIterableIterator<Outcome<R, E>>
@@ -189,7 +192,7 @@ export class WorkerPool<
     task: TaskFunction<LeadingParameters<Shared, PassId, UseState>, T, R>,
     args: Input<T>,
     options: MapOptions<E, LeadingParameters<Shared, PassId, UseState>> = {},
-  ): AsyncIterableIterator<Outcome<R, E>> & AsyncDisposable {
+  ): AsyncIterableIterator<Outcome<R, NoInfer<E>>> & AsyncDisposable {
     const caller = captureCaller(this.imapUnordered);
     return this.#calls.iterate(false, task, args, options, caller) as
       & AsyncIterableIterator<Outcome<R, E>>
@@ -202,7 +205,7 @@ export class WorkerPool<
    * on shared memory are views of that memory.
    *
    * @typeParam A The type of the array.
-   * @typeParam R What the task returns.
+   * @typeParam R What the task returns: an array, if the results are joined.
    * @typeParam C Whether the results are joined.
    * @typeParam E The mode of `onError`.
    * @param task The function to run.
@@ -215,7 +218,9 @@ export class WorkerPool<
    */
   async mapChunks<
     A extends Sliceable,
-    R,
+    R extends C extends false ? unknown
+      : E extends "settle" ? unknown
+      : Sliceable | PromiseLike<Sliceable>,
     C extends boolean = true,
     E extends OnError = "throw",
   >(
@@ -228,7 +233,7 @@ export class WorkerPool<
       E,
       LeadingParameters<Shared, PassId, UseState>
     > = {},
-  ): Promise<ChunksOutcome<R, C, E>> {
+  ): Promise<ChunksOutcome<R, NoInfer<C>, NoInfer<E>>> {
     const caller = captureCaller(this.mapChunks);
     checkSliceable("map chunks", array);
     checkMapChunksOptions("map chunks", options);
@@ -378,10 +383,11 @@ export class WorkerPool<
     return this.#retyped();
   }
 
+  /** Sets no shared objects. */
+  setSharedObjects(): WorkerPool<undefined, PassId, UseState>;
   /** Sets the shared objects; `undefined` means none. */
-  setSharedObjects<S = undefined>(
-    sharedObjects?: S,
-  ): WorkerPool<S, PassId, UseState> {
+  setSharedObjects<S>(sharedObjects: S): WorkerPool<S, PassId, UseState>;
+  setSharedObjects<S>(sharedObjects?: S): WorkerPool<S, PassId, UseState> {
     this.#settings.sharedObjects = sharedObjects;
     return this.#retyped();
   }

@@ -39,7 +39,8 @@ export type WorkerState = any;
 
 /**
  * The parameters that come before a task's own, always in the order worker
- * ID, shared objects, worker state.
+ * ID, shared objects, worker state. Shared objects that may be `undefined`
+ * may be missing.
  */
 export type LeadingParameters<
   Shared,
@@ -47,24 +48,32 @@ export type LeadingParameters<
   UseState extends boolean,
 > = [
   ...(PassId extends true ? [workerId: number] : []),
-  ...([Shared] extends [undefined] ? [] : [sharedObjects: Shared]),
+  ...(unknown extends Shared ? [sharedObjects: Shared]
+    : [Shared] extends [undefined] ? []
+    : undefined extends Shared
+      ? [] | [sharedObjects: Exclude<Shared, undefined>]
+    : [sharedObjects: Shared]),
   ...(UseState extends true ? [workerState: WorkerState] : []),
 ];
 
+// `infer` keeps what a task takes from telling what the elements are.
 /**
  * The arguments that a task gets for one element of the input: the elements
- * of an array, else the element itself. Elements of unknown type may be
- * either.
+ * of an array, else the element itself; a union of both for elements that may
+ * be either. Elements of unknown type may give anything.
  */
-export type TaskArguments<Element> = unknown extends Element
+export type TaskArguments<Element> = [Element] extends [infer One]
   // deno-lint-ignore no-explicit-any
-  ? any[]
-  : Element extends readonly [...infer Args] ? Args
-  : [Element];
+  ? unknown extends One ? any[]
+  :
+    | (One extends readonly [...infer Args] ? Args : never)
+    | ([Exclude<One, readonly unknown[]>] extends [never] ? never
+      : [Exclude<One, readonly unknown[]>])
+  : never;
 
 /** A function that runs in a worker. May be asynchronous. */
 export type TaskFunction<Leading extends unknown[], Element, Result> = (
-  ...args: [...Leading, ...TaskArguments<NoInfer<Element>>]
+  ...args: [...Leading, ...TaskArguments<Element>]
 ) => Result;
 
 /** A function that runs when a worker begins or ends. May be asynchronous. */

@@ -457,14 +457,14 @@ for (const startMethod of startMethods) {
     await using pool = new WorkerPool({ nJobs: 2, startMethod });
     const data = [1, 2, 3, 4];
     await assertRejects(
-      () => pool.mapChunks((slice: number[]) => slice.length, data),
+      () => pool.mapChunks((slice: number[]) => slice.length as never, data),
       TypeError,
       "concatenateOutput",
     );
     await assertRejects(
       () =>
         pool.mapChunks(
-          (slice: number[]): unknown =>
+          (slice: number[]): Int8Array | Int16Array =>
             slice[0] === 1 ? new Int8Array(1) : new Int16Array(1),
           data,
           { chunkSize: 1 },

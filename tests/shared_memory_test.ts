@@ -328,7 +328,7 @@ onLinux("freeze() takes empty and shared buffers", () => {
   const [empty, copy] = thaw(frozen.handle);
   frozen.release();
   assertEquals(empty!.byteLength, 0);
-  assertEquals(new Uint8Array(copy!), new Uint8Array(buffer));
+  assertEquals<Uint8Array>(new Uint8Array(copy!), new Uint8Array(buffer));
 });
 
 onLinux("thaw() says that what was frozen is gone", () => {

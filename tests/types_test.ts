@@ -3,7 +3,17 @@
 // deno-lint-ignore-file no-explicit-any
 import { assertEquals } from "@std/assert";
 import { test } from "node:test";
-import { importTasks, sharedArray, task, WorkerPool } from "../mod.ts";
+import {
+  importTasks,
+  makeSingleArguments,
+  type Shared,
+  sharedArray,
+  task,
+  type TypedArray,
+  type TypedArrayConstructor,
+  WorkerPool,
+  type WorkerPoolOptions,
+} from "../mod.ts";
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends
   (<T>() => T extends B ? 1 : 2) ? true : false;
@@ -96,8 +106,85 @@ export async function plainPool(pool: WorkerPool): Promise<void> {
     concatenateOutput: false,
   });
   same<typeof parts, number[][]>(true);
+  const numbers = new Float64Array(4);
+  const texts = await pool.mapChunks(
+    async (xs) => await Promise.resolve([...xs].map(String)),
+    numbers,
+  );
+  same<typeof texts, string[]>(true);
+  const sum = (xs: Float64Array): number => xs.reduce((a, b) => a + b, 0);
+  // @ts-expect-error: numbers cannot be joined
+  await pool.mapChunks(sum, numbers);
+  // @ts-expect-error: numbers cannot be joined
+  await pool.mapChunks((xs) => xs.length, numbers, { nSplits: 3 });
+  // @ts-expect-error: numbers cannot be joined
+  await pool.mapChunks((xs) => xs.length, [1], { concatenateOutput: true });
+  // @ts-expect-error: promises of numbers cannot be joined
+  await pool.mapChunks((xs) => Promise.resolve(xs.length), [1, 2]);
+  const sums = await pool.mapChunks(sum, numbers, { concatenateOutput: false });
+  same<typeof sums, number[]>(true);
+  const lengths = await pool.mapChunks((xs) => xs.length, numbers, {
+    onError: "settle",
+  });
+  same<typeof lengths, PromiseSettledResult<number>[]>(true);
   // @ts-expect-error: the slice is an array of numbers
   await pool.mapChunks((xs: string[]) => xs, [1, 2]);
+}
+
+export async function unions(pool: WorkerPool): Promise<void> {
+  // Elements that may be arrays or not: only the arrays are spread.
+  const mixed: (number | [number, number])[] = [1, [2, 3]];
+  const sums = await pool.map((a: number, b?: number) => a + (b ?? 0), mixed);
+  same<typeof sums, number[]>(true);
+  const rest = await pool.map((...xs) => Math.max(...xs), mixed);
+  same<typeof rest, number[]>(true);
+  await pool.map(() => 1, mixed);
+  const first: (1 | "a" | null)[] = await pool.map(
+    (x) => x,
+    [null, "a", [1]] as const,
+  );
+  void first;
+  // @ts-expect-error: the pair is spread
+  await pool.map((x: number | [number, number]) => x, mixed);
+  // @ts-expect-error: the lists are spread
+  await pool.map((x?: string[]) => x, [["a"], undefined]);
+  type Json = string | number | Json[];
+  const documents: Json[] = [1, [2, 3], "x"];
+  // @ts-expect-error: the lists are spread
+  await pool.map((x) => JSON.stringify(x), documents);
+  // @ts-expect-error: the lists are spread
+  await pool.map((x: Json) => JSON.stringify(x), documents);
+  const texts = await pool.map(
+    (x) => JSON.stringify(x),
+    makeSingleArguments(documents),
+  );
+  same<typeof texts, string[]>(true);
+  // No element is an array: the type of the argument is the union.
+  await pool.map((x: string | number) => x, [1, "a"]);
+  const flags = await pool.map((x) => x, [true, false]);
+  same<typeof flags, boolean[]>(true);
+  const names = await pool.map((x) => x, ["a", null] as ("a" | "b" | null)[]);
+  same<typeof names, ("a" | "b" | null)[]>(true);
+  await pool.map((x: number) => x, []);
+}
+
+export async function generics<T, R>(
+  pool: WorkerPool,
+  elements: readonly T[],
+  fn: (x: T) => R,
+): Promise<void> {
+  const args = makeSingleArguments(elements);
+  const mapped = await pool.map(fn, args);
+  same<typeof mapped, Awaited<R>[]>(true);
+  const unordered: Awaited<R>[] = await pool.mapUnordered(fn, args);
+  const wrapper = (): Promise<Awaited<R>[]> => pool.map(fn, args);
+  const lazy = (): AsyncIterableIterator<Awaited<R>> => pool.imap(fn, args);
+  const any = (): AsyncIterable<Awaited<R>> => pool.imapUnordered(fn, args);
+  const settled = (): Promise<PromiseSettledResult<Awaited<R>>[]> =>
+    pool.map(fn, args, { onError: "settle" });
+  // @ts-expect-error: the results are settled
+  const plain = (): Promise<R[]> => pool.map(fn, args, { onError: "settle" });
+  void [unordered, wrapper, lazy, any, settled, plain];
 }
 
 export async function leadingArguments(): Promise<void> {
@@ -153,6 +240,98 @@ export async function leadingArguments(): Promise<void> {
   new WorkerPool({ startMethod: "threads" });
   // @ts-expect-error: unknown option
   new WorkerPool({ jobs: 2 });
+}
+
+export function sharedArrays<A extends TypedArray>(
+  kind: TypedArrayConstructor<A>,
+): Shared<A> {
+  const floats = sharedArray(Float32Array, 3);
+  same<typeof floats, Float32Array<SharedArrayBuffer>>(true);
+  const plain: Float32Array = floats;
+  const buffer: SharedArrayBuffer = floats.buffer;
+  const view: Float32Array = floats.subarray(1);
+  const named: Shared<Float32Array> = floats;
+  // @ts-expect-error: the buffer is shared
+  const local: Float32Array<ArrayBuffer> = floats;
+  // @ts-expect-error: a buffer is no string
+  const text: string = floats.buffer;
+  // @ts-expect-error: the kind is another
+  const other: Float64Array = floats;
+  const big = sharedArray(BigInt64Array, [1n]);
+  const element: bigint | undefined = big[0];
+  // @ts-expect-error: the elements are bigints
+  sharedArray(BigInt64Array, [1]);
+  void [plain, buffer, view, named, local, text, other, element];
+  return sharedArray(kind, floats.length);
+}
+
+export async function closures(pool: WorkerPool): Promise<void> {
+  interface Scale {
+    factor: number;
+  }
+  const scale: Scale = { factor: 2 };
+  const add = (a: number, b: number): number => a + b;
+  await pool.map((x: number) => x, [1], { closure: { scale, add, n: 1 } });
+  await pool.map((x: number) => x, [1], { closure: scale });
+  await pool.map((x: number) => x, [1], { closure: {} });
+  await pool.map((x: number) => x, [1], { closure: undefined });
+  await pool.mapChunks((xs: number[]) => xs, [1], { closure: { bind: add } });
+  await pool.apply((x: number) => x, [1], { closure: scale as object });
+  pool.applyAsync((x: number) => x, [1], { closure: { length: 1 } });
+  // @ts-expect-error: a function
+  await pool.map((x: number) => x, [1], { closure: () => 1 });
+  // @ts-expect-error: a function
+  await pool.apply((x: number) => x, [1], { closure: add });
+  // @ts-expect-error: a class
+  await pool.map((x: number) => x, [1], { closure: Date });
+  // @ts-expect-error: an array
+  await pool.map((x: number) => x, [1], { closure: [1] });
+  // @ts-expect-error: a map
+  pool.imap((x: number) => x, [1], { closure: new Map([["a", 1]]) });
+  // @ts-expect-error: a number
+  await pool.map((x: number) => x, [1], { closure: 1 });
+  // @ts-expect-error: a string
+  pool.applyAsync((x: number) => x, [1], { closure: "factor" });
+  // @ts-expect-error: nothing
+  await pool.map((x: number) => x, [1], { closure: null });
+}
+
+export async function sharedOrNot(
+  config?: { factor: number },
+): Promise<void> {
+  const scale = (shared: { factor: number }, x: number): number =>
+    shared.factor * x;
+  const pools = [
+    new WorkerPool({ sharedObjects: config, nJobs: 2 }),
+    new WorkerPool().setSharedObjects(config),
+  ] as const;
+  // @ts-expect-error: the shared objects may be missing
+  await pools[0].map(scale, [1]);
+  // @ts-expect-error: the shared objects may be missing
+  await pools[1].map(scale, [1]);
+  // @ts-expect-error: the shared objects may be missing
+  await pools[0].map((shared, x: number) => shared.factor * x, [1]);
+  // @ts-expect-error: the shared objects may be missing
+  await pools[1].apply(scale, [1]);
+  // @ts-expect-error: the shared objects may be missing
+  await pools[0].mapChunks((_shared, xs: number[]) => xs, [1]);
+  await pools[0].map((...args) => args.length, [1]);
+  await pools[1].setSharedObjects(config ?? { factor: 1 }).map(scale, [1]);
+  await pools[1].setSharedObjects().map((x: number) => x, [1]);
+  await pools[1].setSharedObjects(undefined).map((x: number) => x, [1]);
+  if (config) {
+    await new WorkerPool({ sharedObjects: config }).map(scale, [1]);
+    await new WorkerPool().setSharedObjects(config).map(scale, [1]);
+  }
+  // A union is passed like any other type.
+  const either = new WorkerPool({ sharedObjects: config ?? "none" });
+  await either.map((_shared: object | string, x: number) => x, [1]);
+  const anything: any = config;
+  await new WorkerPool({ sharedObjects: anything }).map(scale, [1]);
+  const options: WorkerPoolOptions = { nJobs: 1 };
+  await new WorkerPool(options).map((x: number) => x, [1]);
+  const given: WorkerPoolOptions<{ factor: number }> = {};
+  await new WorkerPool(given).map((...args) => args.length, [1]);
 }
 
 export async function references(pool: WorkerPool): Promise<void> {

@@ -10,10 +10,28 @@ export interface TypedArrayConstructor<A extends TypedArray> {
   new (buffer: SharedArrayBuffer, byteOffset?: number, length?: number): A;
 }
 
+/**
+ * Any typed array on a `SharedArrayBuffer`.
+ *
+ * @ts-ignore: without type parameters, before TypeScript 5.7, it is `any` */
+export type SharedTypedArray =
+  | Int8Array<SharedArrayBuffer>
+  | Uint8Array<SharedArrayBuffer>
+  | Uint8ClampedArray<SharedArrayBuffer>
+  | Int16Array<SharedArrayBuffer>
+  | Uint16Array<SharedArrayBuffer>
+  | Int32Array<SharedArrayBuffer>
+  | Uint32Array<SharedArrayBuffer>
+  | Float32Array<SharedArrayBuffer>
+  | Float64Array<SharedArrayBuffer>
+  | BigInt64Array<SharedArrayBuffer>
+  | BigUint64Array<SharedArrayBuffer>;
+
+// Only `any` lets 0 be part of it.
 /** A typed array of the same kind on a `SharedArrayBuffer`. */
-export type Shared<A extends TypedArray> =
-  & A
-  & { readonly buffer: SharedArrayBuffer };
+export type Shared<A extends TypedArray> = 0 extends 1 & SharedTypedArray
+  ? A & { readonly buffer: SharedArrayBuffer }
+  : Extract<SharedTypedArray, Pick<A, typeof Symbol.toStringTag>>;
 
 /**
  * Makes a typed array on shared memory: sent to a worker, wherever it stands
@@ -61,5 +79,5 @@ export function sharedArray<A extends TypedArray>(
   const { buffer, byteOffset } = allocate(length * kind.BYTES_PER_ELEMENT);
   const array = new kind(buffer, byteOffset, length);
   if (elements) array.set(elements as never);
-  return array as Shared<A>;
+  return array as unknown as Shared<A>;
 }
