@@ -77,6 +77,8 @@ export class WorkerLink {
     this.#held = heldWords(this.control);
     this.#port = starter.start({
       onMessage: (message) => {
+        // What user code there says to its parent is for nobody.
+        if (!Array.isArray(message)) return;
         const received = message as FromWorker;
         this.#hotLine?.noteSeen();
         if (received[0] === MANAGED) this.#managed.answer(received);

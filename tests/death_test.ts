@@ -10,6 +10,7 @@ import { test } from "node:test";
 import { importTasks, sharedArray, WorkerDiedError } from "../mod.ts";
 import { WorkerPool } from "./support/pool.ts";
 import { runProgram } from "./support/program.ts";
+import { soon } from "./support/waiting.ts";
 
 function upTo(n: number): number[] {
   return Array.from({ length: n }, (_, i) => i);
@@ -512,4 +513,34 @@ test("WorkerPool prints a stray error with the worker's ID and goes on", async (
   assertMatch(stderr, /worker 0[^]*RangeError[^]*stray rejection/);
   assertMatch(stderr, /worker 1[^]*TypeError[^]*stray timer/);
   assertMatch(stderr, /worker 2[^]*stray value/);
+});
+
+test("WorkerPool goes on when a task has damaged what all code needs", async () => {
+  await using pool = new WorkerPool({ nJobs: 1 });
+  const damage = (x: number) => {
+    Map.prototype.get = () => {
+      throw new Error("damaged");
+    };
+    return x;
+  };
+  // It may cost its own call, as the worker cannot go on.
+  const outcome = pool.apply(damage, [1]).then((x) => x, () => 1);
+  assertEquals(await soon(outcome, "the call"), 1);
+  for (let i = 0; i < 3; i++) {
+    const later = pool.apply(() => 2).then((x) => x, () => 2);
+    assertEquals(await soon(later, "later calls"), 2);
+  }
+  assertEquals(await pool.map((x: number) => x, [3]), [3]);
+});
+
+test("WorkerPool heeds no message that user code in a worker sends", async () => {
+  await using pool = new WorkerPool({ nJobs: 1 });
+  const task = async (x: number) => {
+    const { parentPort } = await import("node:worker_threads");
+    for (const message of [null, "a text", { a: 1 }]) {
+      parentPort?.postMessage(message);
+    }
+    return x;
+  };
+  assertEquals(await soon(pool.map(task, [1, 2]), "the call"), [1, 2]);
 });

@@ -8,6 +8,7 @@ import { test } from "node:test";
 import { PoolTerminatedError, sharedArray } from "../mod.ts";
 import { WorkerPool } from "./support/pool.ts";
 import { runProgram } from "./support/program.ts";
+import { pause, soon } from "./support/waiting.ts";
 
 const programs = new URL("./fixtures/terminate/programs.ts", import.meta.url);
 
@@ -342,4 +343,15 @@ test("WorkerPool settles an 'await using' block that is left with an imap() half
     for await (const _ of pool.imap(slow, endless())) if (++seen === 3) break;
   }
   assertEquals(seen, 3);
+});
+
+test("WorkerPool.terminate() resolves while a module that never ends is imported", async () => {
+  const pool = new WorkerPool({
+    nJobs: 1,
+    preload: [new URL("./fixtures/terminate/never.ts", import.meta.url)],
+  });
+  const call = pool.apply(() => 1).then(() => "ended", (error) => error.name);
+  await pause(500);
+  await soon(pool.terminate(), "terminate()");
+  assertEquals(await call, "PoolTerminatedError");
 });

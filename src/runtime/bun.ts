@@ -81,6 +81,9 @@ const capabilities: Capabilities = {
   lengthensNumbers: false,
 };
 
+/** After so many ms a worker has loaded, or never will. */
+const LONGEST_LOAD = 3000;
+
 function startThread(
   program: WorkerProgram,
   events: WorkerEvents,
@@ -115,7 +118,8 @@ function startThread(
     keepAlive: (on) => on ? worker.ref() : worker.unref(),
     async terminate() {
       open = false;
-      await loaded;
+      // One that imports what never ends has loaded, and says nothing.
+      await within(loaded, LONGEST_LOAD);
       worker.terminate();
       await closed;
     },

@@ -25,6 +25,9 @@ interface V8 {
   deserialize(bytes: Uint8Array): unknown;
 }
 
+/** How long the server may take to kill a worker, in ms. */
+const PATIENCE = 5000;
+
 /** What a worker of the server hears. */
 interface Listener {
   onMessage(bytes: Uint8Array): void;
@@ -97,7 +100,8 @@ class ForkServer {
     return {
       post: (message) => this.#send([TO, id, serialize(message)]),
       keepAlive: (on) => this.#keep(id, on && this.#workers.has(id)),
-      terminate: () => leave([KILL, id]),
+      // A server that was stopped by a signal does not answer.
+      terminate: () => within(leave([KILL, id]), PATIENCE),
       isGoneAfter: () => Promise.resolve(true),
       async waitForEnd(grace) {
         const left = leave([RELEASE, id, grace]);

@@ -53,10 +53,11 @@ export class Lifecycle {
   }
 
   /**
-   * Runs the init function before the first task. It may take `timeout` ms, if
+   * Runs the init function, unless it has run. It may take `timeout` ms, if
    * nobody else looks at that.
    */
   async initialise(timeout: number | undefined): Promise<void> {
+    if (this.#isInitialised) return;
     if (this.#initError) throw this.#initError.error;
     const { workerInit, control } = this.#setup;
     setPhase(control, INITIALISING);

@@ -156,6 +156,13 @@ let receive = (message: unknown): void => {
 };
 
 host.onMessage((message) => {
-  hotLine?.noteSeen();
-  receive(message);
+  try {
+    hotLine?.noteSeen();
+    receive(message);
+  } catch (error) {
+    // Tasks have damaged what all code needs. No worker is better than one
+    // that is silent.
+    host.close();
+    throw error;
+  }
 });

@@ -194,14 +194,14 @@ export class Runner {
   }
 
   async #runQueue(): Promise<void> {
-    if (this.#prepared) await this.#prepared;
-    const startedAt = clock.now();
-    this.#callsInTurn = 0;
-    let isTurnDue = false;
-    do {
-      this.#meter?.endWaiting();
-      for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
-        if (next.isGiven || begin(this.#setup.control, next.message[1])) {
+    try {
+      if (this.#prepared) await this.#prepared;
+      const startedAt = clock.now();
+      this.#callsInTurn = 0;
+      let isTurnDue = false;
+      do {
+        this.#meter?.endWaiting();
+        for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
           try {
             const running = this.#runChunk(next);
             if (running) await running;
@@ -211,13 +211,17 @@ export class Runner {
             this.#refuse(next, error, "function");
           }
         }
-      }
-      this.#meter?.beginWaiting();
-      if (++this.#callsInTurn % CALLS_A_LOOK === 0) {
-        isTurnDue = clock.now() - startedAt > TURN_INTERVAL;
-      }
-    } while (this.#look(isTurnDue, true));
-    this.#isRunning = false;
+        this.#meter?.beginWaiting();
+        if (++this.#callsInTurn % CALLS_A_LOOK === 0) {
+          isTurnDue = clock.now() - startedAt > TURN_INTERVAL;
+        }
+      } while (this.#look(isTurnDue, true));
+      this.#isRunning = false;
+    } catch (error) {
+      // Tasks have damaged what all code needs.
+      this.#host.close();
+      throw error;
+    }
   }
 
   /**
@@ -232,7 +236,8 @@ export class Runner {
 
   /** Runs a chunk. Returns a promise only if it has to wait for something. */
   #runChunk(chunk: QueuedChunk): Promise<void> | undefined {
-    const { callable } = chunk.known;
+    const { message: [, sequence], known: { callable } } = chunk;
+    if (!chunk.isGiven && !begin(this.#setup.control, sequence)) return;
     return callable && this.#lifecycle.isInitialised
       ? this.#run(chunk, callable)
       : this.#prepareAndRun(chunk);
@@ -243,9 +248,7 @@ export class Runner {
     // What this throws is told as the function's.
     const callable = known.callable ?? await this.#functions.find(known);
     try {
-      if (!this.#lifecycle.isInitialised) {
-        await this.#lifecycle.initialise(chunk.mode.initTimeout);
-      }
+      await this.#lifecycle.initialise(chunk.mode.initTimeout);
     } catch (error) {
       return this.#refuse(chunk, error, "workerInit");
     }
