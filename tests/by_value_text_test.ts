@@ -175,12 +175,7 @@ test("functionText() tells methods of all names", async () => {
 });
 
 test("functionText() tells methods of classes", async () => {
-  class Base {
-    name(): string {
-      return "base";
-    }
-  }
-  class Methods extends Base {
+  class Methods {
     static twice(x: number): number {
       return x * 2;
     }
@@ -190,15 +185,10 @@ test("functionText() tells methods of classes", async () => {
     method(x: number): number {
       return x;
     }
-    override name(): string {
-      return typeof super.name;
-    }
   }
   assertEquals(send(Methods.twice)(2), 4);
   assertEquals(await send(Methods.later)(2), 2);
   assertEquals(send(Methods.prototype.method)(2), 2);
-  // The class around it stays behind.
-  assertEquals(send(Methods.prototype.name)(), "undefined");
 });
 
 test("functionText() tells methods as written, before transpilers", () => {
@@ -387,6 +377,37 @@ test("functionText() refuses private names of a class around the function", () =
     })(),
     1,
   );
+});
+
+test("functionText() refuses methods that use super, as the class stays behind", () => {
+  class Base {
+    static greet() {
+      return "base";
+    }
+  }
+  class Derived extends Base {
+    static override greet() {
+      return super.greet();
+    }
+    static quote() {
+      return "super.greet";
+    }
+    static nested() {
+      class Inner extends Base {
+        static override greet() {
+          return super.greet();
+        }
+      }
+      return typeof Inner;
+    }
+  }
+  assertRefused(
+    Derived.greet,
+    "Cannot send 'task' to a worker as it uses 'super', which only a method " +
+      "has",
+  );
+  assertEquals(send(Derived.quote)(), "super.greet");
+  assert(functionText(Derived.nested, "task"));
 });
 
 test("functionText() refuses import.meta", () => {

@@ -75,7 +75,23 @@ function checkText(text: string): Verdict {
   if (form === "method" && isAccessor(text)) {
     return { reason: "it is a getter or setter: wrap it in an arrow function" };
   }
+  if (form === "method" && usesSuper(text)) {
+    return {
+      reason: `it uses 'super', which only a method has: ${BY_REFERENCE}`,
+    };
+  }
   return { text };
+}
+
+/** The text of a method up to its parameters. */
+const HEAD =
+  /^(async\b\s*)?(\*\s*)?(?:[\w$\\{}\u0080-\uffff]+|"[^"]*")\s*(?=\()/;
+
+/** Whether the method could not as well be a function. */
+function usesSuper(text: string): boolean {
+  if (!/\bsuper\b/.test(text)) return false;
+  const asFunction = text.replace(HEAD, "$1function $2");
+  return asFunction !== text && !compiles(asFunction, "expression");
 }
 
 /** Only the `prototype` of a class, or of a native constructor, is fixed. */
