@@ -120,19 +120,19 @@ export class Crew implements WorkerOwner {
     this.#feedAgain = true;
     if (this.#isFeeding || this.#stopping) return;
     this.#isFeeding = true;
-    try {
-      // Handing out may itself change what there is to hand out.
-      while (this.#feedAgain) {
-        this.#feedAgain = false;
-        if (!this.#scheduler.hasSources) break;
+    // Handing out may itself change what there is to hand out.
+    while (this.#feedAgain) {
+      this.#feedAgain = false;
+      if (!this.#scheduler.hasSources) break;
+      try {
         this.#scheduler.feedIdle();
         this.#recruit();
         this.#scheduler.feedAhead();
+      } catch (error) {
+        // Mostly, what all workers need cannot be sent. Better calls that fail
+        // than calls that wait.
+        this.#scheduler.clear(error);
       }
-    } catch (error) {
-      // Mostly, what all workers need cannot be sent. Better calls that fail
-      // than calls that wait.
-      this.#scheduler.clear(error);
     }
     this.#isFeeding = false;
     this.#checkQuiet();

@@ -75,8 +75,10 @@ class ArrayReader implements ElementReader {
 
   /** Whether it is a typed array that lost its memory. */
   get #isGone(): boolean {
-    return this.#hadElements && this.#array.length === 0 &&
-      !Array.isArray(this.#array);
+    const array = this.#array;
+    if (!this.#hadElements || array.length > 0) return false;
+    return !Array.isArray(array) &&
+      !(array.buffer as { resizable?: boolean }).resizable;
   }
 
   close(): void {

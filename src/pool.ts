@@ -2,10 +2,10 @@ import { AsyncResult } from "./async_result.ts";
 import { type AnyMapOptions, Calls, limitsOf, NO_OPTIONS } from "./calls.ts";
 import type { PoolSettings } from "./crews.ts";
 import { cpusOf } from "./cpu_ids.ts";
+import { concatenate } from "./concatenate.ts";
 import { captureCaller } from "./functions/caller.ts";
 import type { WorkerPoolInsights } from "./insights/insights.ts";
 import { formatInsights } from "./insights/print.ts";
-import { concatenate, slices } from "./map_chunks.ts";
 import {
   checkFlag,
   checkMapChunksOptions,
@@ -19,7 +19,7 @@ import type {
   WorkerPoolOptions,
 } from "./options.ts";
 import { runtime } from "./runtime/detect.ts";
-import type { Sliceable } from "./slices.ts";
+import { type Sliceable, slices } from "./slices.ts";
 import { workerCount } from "./start/starters.ts";
 import type {
   Input,

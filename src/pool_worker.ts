@@ -140,7 +140,7 @@ export class PoolWorker {
   /** Sends a chunk. What cannot be sent fails by itself. */
   send(chunk: Chunk): void {
     // To read input, or a getter of an argument, may run what ends workers.
-    if (this.#state === "ended") return chunk.source.putBack(chunk);
+    if (this.hasEnded) return chunk.source.putBack(chunk);
     const wasIdle = this.#held.size === 0;
     const isHot = wasIdle && this.isReady && this.#pace.isHot(chunk);
     this.#link.setHot(isHot);
@@ -153,6 +153,11 @@ export class PoolWorker {
   /** Whether the worker can run tasks at once. */
   get isReady(): boolean {
     return this.#state === "ready";
+  }
+
+  /** Whether it takes nothing any more. */
+  get hasEnded(): boolean {
+    return this.#state === "ended";
   }
 
   /** Whether it holds one chunk and has not begun it. */
@@ -365,16 +370,17 @@ export class PoolWorker {
   }
 
   #finish(exit: StoppedMessage[1]): void {
+    // User code may have said so.
+    if (!this.#stopped) return;
     this.#leave();
-    const { resolve, reject } = this.#stopped!;
+    const { resolve, reject } = this.#stopped;
     const { codec } = this.#link;
-    let settle = () => resolve([]);
+    const results: unknown[] = [];
+    let settle = () => resolve(results);
     try {
+      if (exit && "error" in exit) throw codec.unpackError(exit.error);
       // Memory that the worker has made is gone when it is.
-      if (exit && "result" in exit) {
-        const result = codec.unpack(exit.result);
-        settle = () => resolve([result]);
-      } else if (exit) throw codec.unpackError(exit.error);
+      if (exit) results.push(codec.unpack(exit.result));
     } catch (error) {
       settle = () => reject(error);
     }

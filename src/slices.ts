@@ -1,7 +1,36 @@
+import { FixedSizer } from "./chunking.ts";
 import type { TypedArray } from "./types.ts";
 
 /** An array that can be cut. */
 export type Sliceable = TypedArray | readonly unknown[];
+
+/** The default number of slices for each worker (from MPIRE). */
+const SLICES_PER_JOB = 4;
+
+/** The sizes of slices that a call asks for. */
+export interface SliceOptions {
+  iterableLen?: number | undefined;
+  chunkSize?: number | undefined;
+  nSplits?: number | undefined;
+}
+
+/** Slices of an array, each as the only argument of a task. */
+export function* slices(
+  array: Sliceable,
+  options: SliceOptions,
+  nJobs: number,
+): Generator<[Sliceable], void, void> {
+  const { iterableLen = array.length, chunkSize, nSplits } = options;
+  const length = Math.min(iterableLen, array.length);
+  const size = chunkSize ?? length / (nSplits ?? nJobs * SLICES_PER_JOB);
+  const sizer = new FixedSizer(size);
+  for (let start = 0; start < length;) {
+    const end = Math.min(start + sizer.size, length);
+    sizer.cut();
+    yield [sliceOf(array, start, end)];
+    start = end;
+  }
+}
 
 const typedArraySlice = Int8Array.prototype.slice as (
   this: TypedArray,
@@ -10,15 +39,14 @@ const typedArraySlice = Int8Array.prototype.slice as (
 ) => TypedArray;
 
 /**
- * A part of an array, which stays as it is whatever becomes of the array. Only
- * shared memory stays shared.
+ * A part of an array, with memory of its own that travels alone and stays as it
+ * is whatever becomes of the array. Only shared memory stays shared.
  */
 export function sliceOf(
   array: Sliceable,
   start: number,
   end: number,
 ): Sliceable {
-  // Shared memory stays shared; of other memory only the slice shall travel.
   if (ArrayBuffer.isView(array) && array.buffer instanceof SharedArrayBuffer) {
     return array.subarray(start, end);
   }

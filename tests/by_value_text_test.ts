@@ -16,6 +16,7 @@ import {
   usesImports,
 } from "../src/functions/imports.ts";
 import { helpfulReferenceError } from "../src/functions/missing_variable.ts";
+import { moduleVariables } from "../src/functions/module_variables.ts";
 import { checkClosure, reviveFunction } from "../src/functions/revive.ts";
 import { functionText } from "../src/functions/source_text.ts";
 
@@ -938,25 +939,23 @@ test("helpfulReferenceError() helps with assignments and names of all kinds", ()
 
 test("helpfulReferenceError() says what a minifier may have done", () => {
   const part = /\. If a minifier has renamed variables, .*task\(\)$/;
-  const hint = (fn: AnyFunction, text: string, isEnclosed: boolean) => {
-    const error = assertThrows(fn, ReferenceError);
-    helpfulReferenceError(error, { text, isEnclosed });
+  const hint = (text: string) => {
+    const error = assertThrows(revive(text), ReferenceError);
+    helpfulReferenceError(error, text);
     return error.message;
   };
-  const text = "(x) => x * missing";
-  assertMatch(hint(revive(text), text, true), part);
-  assertNotMatch(hint(revive(text), text, false), part);
-  const short = '() => i(() => 0, "inner")';
-  assertMatch(hint(revive(short), short, false), part);
-  const swc = "() => (0, _lib.map)()";
-  const message = hint(revive(swc), swc, true);
-  assertMatch(message, /^_lib is .*Pass what it needs as 'closure', use/);
-  assertNotMatch(message, part);
-  const own = "() => _cache.get(1)";
-  assertMatch(
-    hint(revive(own), own, false),
-    /Pass it as closure: \{ _cache \}/,
-  );
+  assertMatch(hint("x=>x*m"), part);
+  assertMatch(hint('()=>i(()=>0,"inner")'), part);
+  assertNotMatch(hint("(x) => x * m"), part);
+  const swc = hint("() => (0, _lib.map)()");
+  assertMatch(swc, /^_lib is .*Pass what it needs as 'closure', use/);
+  assertNotMatch(swc, part);
+  for (const name of ["_cache", "value_1", "init_model"]) {
+    assertStringIncludes(
+      hint(`() => ${name}.get(1)`),
+      `Pass it as closure: { ${name} }`,
+    );
+  }
 });
 
 test("helpfulReferenceError() says what a bundler has done with import()", () => {
@@ -970,17 +969,35 @@ test("helpfulReferenceError() says what a bundler has done with import()", () =>
       "() => require_lib()",
     ]
   ) {
-    const { message } = hintedError(revive(text));
+    const error = assertThrows(revive(text), ReferenceError);
+    helpfulReferenceError(error, `() => Promise.resolve().then(${text})`);
     assertMatch(
-      message,
+      error.message,
       /^\w+ is not defined: a bundler has rewritten an import\(\)/,
     );
     for (
       const part of ["task()", "importTasks()", "splitting", "webpackIgnore"]
     ) {
-      assertStringIncludes(message, part);
+      assertStringIncludes(error.message, part);
     }
   }
+});
+
+test("moduleVariables() finds what tools make of imports, and nothing else", () => {
+  const found = (text: string) => moduleVariables([text], ["helper", "csv"]);
+  assertEquals(found("() => (0, lib_1.helper)(1) + lib_1.csv"), ["lib_1"]);
+  assertEquals(found("()=>(0,_lib.helper)(1)"), ["_lib"]);
+  assertEquals(found("() => __vite_ssr_import_2__.helper(1)"), [
+    "__vite_ssr_import_2__",
+  ]);
+  for (
+    const text of [
+      "() => user_1.helper",
+      "() => _stats.helper + 1",
+      '() => helper("2024_01.csv")',
+      "() => (0, lib_1.helper)(lib_1.other)",
+    ]
+  ) assertEquals(found(text), [], text);
 });
 
 test("helpfulReferenceError() leaves other errors alone", () => {

@@ -543,4 +543,13 @@ test("WorkerPool heeds no message that user code in a worker sends", async () =>
     return x;
   };
   assertEquals(await soon(pool.map(task, [1, 2]), "the call"), [1, 2]);
+  // What looks like a message of the pool's own may cost the call.
+  for (const message of [[6, "done"], [4], [1, 2], [7], []]) {
+    const call = pool.apply(async (message: unknown[]) => {
+      const { parentPort } = await import("node:worker_threads");
+      parentPort?.postMessage(message);
+    }, [message]);
+    await soon(call.then(() => {}, () => {}), `the call with [${message}]`);
+    assertEquals(await soon(pool.apply(() => 2), "the next call"), 2);
+  }
 });

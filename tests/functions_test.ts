@@ -461,7 +461,7 @@ test("WorkerPool never takes one task() function for another", async () => {
   });
 });
 
-test("matchTask() goes by the order where a module was compiled anew", () => {
+test("matchTask() goes by the order unless a text shows that it is another", () => {
   const names = ["", "add", "add"];
   const tasks = names.map((name, ordinal) => ({
     ordinal,
@@ -477,6 +477,8 @@ test("matchTask() goes by the order where a module was compiled anew", () => {
   const here = ["here 0", "here 1", "here 2"];
   assertEquals(find(2, "add", here), 2);
   assertThrows(() => find(0, "add", here), ReferenceError, "'add'");
+  // Some tools change the texts of some functions only.
+  assertEquals(find(1, "add", ["there 0", "here 1", "there 2"]), 1);
   assertEquals(find(0, "add", ["there 2", "here 1"]), 2);
   assertThrows(() => find(1, "add", ["there 2", "here 1"]), ReferenceError);
 });

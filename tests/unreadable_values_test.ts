@@ -316,6 +316,22 @@ for (const orderTasks of [false, true]) {
   });
 }
 
+test("an argument whose getter terminates the pool leaves it usable", async () => {
+  transfer(new ArrayBuffer(1));
+  await using pool = new WorkerPool({ nJobs: 1 });
+  await pool.apply(() => 1);
+  const argument = {
+    get x() {
+      void pool.terminate();
+      return 1;
+    },
+  };
+  await assertStaysUsable(pool, pool.map(kind, [argument]));
+  const numbers = Array.from({ length: 1000 }, (_, i) => i);
+  const more = pool.map((x: number) => x, numbers);
+  assertEquals((await soon(more, "later calls")).length, 1000);
+});
+
 // --- slices ---
 
 test("WorkerPool.mapChunks() keeps elements that are missing", async () => {

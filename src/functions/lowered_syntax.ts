@@ -201,7 +201,11 @@ export function loweredSyntax(text: string): Record<string, unknown> {
     if (text.includes(`${name}(`)) variables[name] = helper;
   }
   // What TypeScript calls its helpers where a package has them.
-  if (text.includes("tslib_1.")) variables["tslib_1"] = helpers;
+  const fromPackage = [...text.matchAll(/\btslib_1\.(\w+)/g)];
+  if (
+    fromPackage.length > 0 &&
+    fromPackage.every(([, name]) => Object.hasOwn(helpers, name!))
+  ) variables["tslib_1"] = helpers;
   for (const [names, helper] of numbered) {
     for (const [name] of text.matchAll(names)) {
       const own = (...args: unknown[]) => helper(...args);

@@ -1,42 +1,33 @@
+import { isModuleName } from "./module_variables.ts";
 import { mentionsSource } from "./source_name.ts";
-
-/** The function sent by value that threw. */
-export interface Thrower {
-  readonly text?: string;
-  /** Whether it has been given a closure. */
-  readonly isEnclosed?: boolean;
-}
 
 /** What V8 and JavaScriptCore say of a variable that does not exist. */
 const MISSING = /^(?:(\S+) is not defined|Can't find variable: (\S+))$/;
 
-/**
- * What esbuild, `bun build` and webpack have in the place of a module that is
- * imported by a call, and is in the bundle.
- */
-const BUNDLED = /^(?:(?:init|require|exports)_\w+|\w+_exports|__webpack_\w+)$/;
+/** What webpack has in the place of a module that is in the bundle. */
+const BY_WEBPACK = /^__webpack_\w+$/;
 
-/** What vitest, esbuild and TypeScript make of the names of imports. */
-const GENERATED = /^(?:__vite_ssr_import_|import_|\w+_\d+$)/;
+/** What esbuild and `bun build` have there, and users may call something. */
+const BUNDLED = /^(?:(?:init|require|exports)_\w+|\w+_exports)$/;
 
-/** A name so short is often a minifier's. */
-const SHORT = 2;
+/** What these make of `import()`. */
+const PROMISED = /\bPromise\.resolve\(\)\.then\(/;
+
+/** What minified text does without. */
+const SPACED = /\n|, | =>|=> /;
 
 /**
  * Rewrites the message of an error that a function sent by value threw, if it
  * says that a variable is missing: the same text on all runtimes, which names
- * the ways out. Leaves every other error alone.
+ * the ways out. Leaves every other error alone. `text` is the function's.
  */
-export function helpfulReferenceError(
-  error: unknown,
-  thrower: Thrower = {},
-): void {
+export function helpfulReferenceError(error: unknown, text = ""): void {
   try {
     if (!(error instanceof ReferenceError)) return;
     const found = MISSING.exec(error.message);
     if (!found || !isThrownByText(error)) return;
     const { message, stack } = error;
-    error.message = hintFor(found[1] ?? found[2]!, thrower);
+    error.message = hintFor(found[1] ?? found[2]!, text);
     if (typeof stack === "string") {
       error.stack = stack.replace(message, () => error.message);
     }
@@ -52,8 +43,10 @@ function isThrownByText({ stack }: Error): boolean {
   return !frame || mentionsSource(frame[0]);
 }
 
-function hintFor(name: string, { text = "", isEnclosed }: Thrower): string {
-  if (BUNDLED.test(name)) {
+function hintFor(name: string, text: string): string {
+  if (
+    BY_WEBPACK.test(name) || BUNDLED.test(name) && PROMISED.test(text)
+  ) {
     return `${name} is not defined: a bundler has rewritten an import() in a ` +
       "function sent to a worker by value, which sees nothing of the bundle " +
       "around it. Send the function by reference with task(), or with " +
@@ -61,9 +54,7 @@ function hintFor(name: string, { text = "", isEnclosed }: Thrower): string {
       "leave that module out of this file: by code splitting, as an " +
       "external, by /* webpackIgnore: true */";
   }
-  // Babel and swc mark a name by no more than what every user may write too.
-  const isGenerated = GENERATED.test(name) ||
-    name.startsWith("_") && text.replaceAll(" ", "").includes(`(0,${name}.`);
+  const isGenerated = isModuleName(name, [text]);
   const passed = isGenerated
     ? "what it needs as 'closure'"
     : `it as closure: { ${name} }`;
@@ -77,7 +68,7 @@ function hintFor(name: string, { text = "", isEnclosed }: Thrower): string {
     `of the module around it. ${ways} inside ` +
     "the function, or send the function by reference with task() or " +
     "importTasks()";
-  return !isGenerated && (isEnclosed || name.length <= SHORT)
+  return !isGenerated && text !== "" && !SPACED.test(text)
     ? `${hint}. If a minifier has renamed variables, tell it to keep their ` +
       "names or use task()"
     : hint;

@@ -105,8 +105,8 @@ export interface Runtime {
    */
   typescriptLoader(forProcess: boolean): string | undefined;
   /**
-   * Imports a module as the module at `base` would, or a program without a
-   * file.
+   * Imports a module as the module at `base` would; without one, as a program
+   * without a file does, from the current folder.
    */
   importFrom(
     specifier: string,
@@ -140,8 +140,8 @@ export interface WorkerRuntime {
   /** Called once, before the first module of the user is imported. */
   beforeImport(typescriptLoader: string | undefined): Promise<void>;
   /**
-   * Imports a module as the module at `base` would, or a program without a
-   * file.
+   * Imports a module as the module at `base` would; without one, as a program
+   * without a file does, from the current folder.
    */
   importFrom(
     specifier: string,

@@ -12,7 +12,7 @@ import type { ChunkReport } from "./chunk_report.ts";
 import type { Gate } from "./gate.ts";
 import { isThenable, runQuickly } from "./quick_run.ts";
 import { callSoon } from "./immediate.ts";
-import { within } from "./within.ts";
+import { inTime } from "./in_time.ts";
 
 /** A task function as it is called with an element. */
 export type ElementTask = (element: unknown) => unknown;
@@ -215,7 +215,7 @@ export async function runSideBySide(
 /** Runs a task and rejects when it has taken, or takes, too long. */
 function runTimed(setup: RunSetup, index: number): Promise<unknown> {
   const timeout = setup.mode.taskTimeout!;
-  return within(
+  return inTime(
     timeout,
     () => call(setup.task, setup.elements[index]),
     () => timeoutError("task", timeout, setup.workerId),

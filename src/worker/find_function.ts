@@ -128,9 +128,6 @@ export function explain(
   definition: FunctionDefinition,
   error: unknown,
 ): unknown {
-  if (definition.kind === "text") {
-    const { text, closure } = definition;
-    helpfulReferenceError(error, { text, isEnclosed: closure !== undefined });
-  }
+  if (definition.kind === "text") helpfulReferenceError(error, definition.text);
   return error;
 }

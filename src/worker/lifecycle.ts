@@ -8,7 +8,7 @@ import type { FunctionDefinition, WorkerSetup } from "../wire/messages.ts";
 import type { Packed } from "../wire/values.ts";
 import type { Announcer } from "./announcer.ts";
 import { explain, findFunction, type FunctionFinder } from "./find_function.ts";
-import { within } from "./within.ts";
+import { inTime } from "./in_time.ts";
 
 /** What the exit function's result is called in errors. */
 export const EXIT_RESULT = "the result of 'workerExit'";
@@ -101,7 +101,7 @@ export class Lifecycle {
     const call = () =>
       this.#host.finder.runInTask(() => callable(...this.#leading));
     try {
-      return await (initTimeout === undefined ? call() : within(
+      return await (initTimeout === undefined ? call() : inTime(
         initTimeout,
         call,
         () => timeoutError("workerInit", initTimeout, this.#setup.workerId),

@@ -3,18 +3,21 @@ import type { RegisteredTask } from "./scope.ts";
 
 /**
  * Finds a function among all that its module has wrapped with `task()` here,
- * where another one, or none, has its place. Never gives one with another text,
- * unless all have other texts, as a tool has compiled the module once more.
+ * where one with another text, or none, has its place: some tools compile the
+ * module anew for workers, and change the texts of some functions by that.
  */
 export function matchTask(
   { url, name, ordinal, prints }: TaskDefinition,
   tasks: readonly RegisteredTask[],
   // deno-lint-ignore ban-types
 ): Function {
-  const isCompiledAnew = !tasks.some(({ print }) => prints.includes(print));
+  // A text that stands elsewhere there shows that the order is another.
+  const isReordered = tasks.some((task) =>
+    task.print !== prints[task.ordinal] && prints.includes(task.print)
+  );
   const matches = tasks.filter((task) =>
     task.name === name &&
-    (isCompiledAnew ? task.ordinal === ordinal : task.print === prints[ordinal])
+    (isReordered ? task.print === prints[ordinal] : task.ordinal === ordinal)
   );
   if (matches.length === 1) return matches[0]!.task;
   throw new ReferenceError(

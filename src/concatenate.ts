@@ -1,34 +1,5 @@
-import { FixedSizer } from "./chunking.ts";
-import { type Sliceable, sliceOf } from "./slices.ts";
+import type { Sliceable } from "./slices.ts";
 import type { TypedArray } from "./types.ts";
-
-/** The default number of slices for each worker (from MPIRE). */
-const SLICES_PER_JOB = 4;
-
-/** The sizes of slices that a call asks for. */
-export interface SliceOptions {
-  iterableLen?: number | undefined;
-  chunkSize?: number | undefined;
-  nSplits?: number | undefined;
-}
-
-/** Slices of an array, each as the only argument of a task. */
-export function* slices(
-  array: Sliceable,
-  options: SliceOptions,
-  nJobs: number,
-): Generator<[Sliceable], void, void> {
-  const { iterableLen = array.length, chunkSize, nSplits } = options;
-  const length = Math.min(iterableLen, array.length);
-  const size = chunkSize ?? length / (nSplits ?? nJobs * SLICES_PER_JOB);
-  const sizer = new FixedSizer(size);
-  for (let start = 0; start < length;) {
-    const end = Math.min(start + sizer.size, length);
-    sizer.cut();
-    yield [sliceOf(array, start, end)];
-    start = end;
-  }
-}
 
 /**
  * Joins what the tasks returned: typed arrays of one kind to one of that

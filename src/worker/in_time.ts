@@ -3,7 +3,7 @@ import { LONGEST_TIMER } from "../timeouts.ts";
 import { isThenable } from "./quick_run.ts";
 
 /** What `run` gives. Rejects when it has taken, or takes, longer than `ms`. */
-export async function within(
+export async function inTime(
   ms: number,
   run: () => unknown,
   late: () => Error,
