@@ -35,8 +35,9 @@ export class FixedSizer implements ChunkSizer {
   #target: number;
 
   constructor(chunkSize: number) {
-    this.#chunkSize = chunkSize;
-    this.#target = chunkSize;
+    // Larger ones would add up to infinity.
+    this.#chunkSize = Math.min(chunkSize, Number.MAX_SAFE_INTEGER);
+    this.#target = this.#chunkSize;
   }
 
   get size(): number {

@@ -349,7 +349,9 @@ export class HeldChunks {
 
   #overrun(sequence: number, timeout: number): void {
     const { control } = this.#link;
-    const chunk = this.#find(sequence)!;
+    const chunk = this.#find(sequence);
+    // Another one that was late with it has had the worker stopped.
+    if (!chunk) return;
     const before = progressOf(control, sequence).begun;
     this.#link.skipRest(sequence);
     const { begun, ended } = progressOf(control, sequence);

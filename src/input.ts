@@ -90,6 +90,7 @@ class IterableReader implements ElementReader {
   readonly #iterable: Iterable<unknown>;
   #iterator: Iterator<unknown> | undefined;
   #left: number;
+  #isReading = false;
   ended = false;
 
   constructor(iterable: Iterable<unknown>, limit: number) {
@@ -103,14 +104,20 @@ class IterableReader implements ElementReader {
     this.#iterator ??= this.#iterable[Symbol.iterator]();
     while (elements.length < count && !this.ended) {
       let step: IteratorResult<unknown>;
+      this.#isReading = true;
       try {
         step = checkStep(this.#iterator.next());
       } catch (error) {
         this.ended = true;
         throw error;
+      } finally {
+        this.#isReading = false;
       }
       if (step.done) {
         this.ended = true;
+      } else if (this.ended) {
+        // It has ended the call itself, and could not be left meanwhile.
+        this.#iterator.return?.();
       } else {
         elements.push(step.value);
         if (--this.#left === 0) this.close();
@@ -122,7 +129,7 @@ class IterableReader implements ElementReader {
   close(): void {
     if (this.ended) return;
     this.ended = true;
-    this.#iterator?.return?.();
+    if (!this.#isReading) this.#iterator?.return?.();
   }
 }
 

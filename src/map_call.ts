@@ -6,7 +6,7 @@ import type { Crews, LifecycleHandles } from "./crews.ts";
 import type { Caller } from "./functions/caller.ts";
 import type { FunctionHandle } from "./functions/registry.ts";
 import type { ProgressTracker } from "./progress/tracker.ts";
-import { createReader, type ElementReader } from "./input.ts";
+import { createReader, type ElementReader, isPlainArray } from "./input.ts";
 import {
   type Chunk,
   type Limits,
@@ -102,13 +102,15 @@ export class MapCall implements TaskSource, IteratedCall {
 
   /** Starts the call. */
   begin(): void {
-    const { signal, crews, handles, limits, track, length } = this.#request;
+    const { signal, crews, handles, limits, track, length, input } =
+      this.#request;
     this.#progress = track?.();
     if (signal?.aborted) return this.fail(signal.reason);
     if (signal) {
       this.#ignoreSignal = whenAborted(signal, () => this.fail(signal.reason));
     }
-    const needsWorker = length !== undefined && length > 0;
+    // Other input may be empty though it says otherwise.
+    const needsWorker = isPlainArray(input) && length !== 0;
     crews.enter(handles, limits, needsWorker, (crew) => {
       if (this.#hasEnded) return;
       if (length !== undefined) this.#collector.expect?.(length);

@@ -228,3 +228,31 @@ testShared("Condition keeps its lock wherever it is sent", async () => {
   assert(sent === condition);
   assertEquals(isLocked, true);
 });
+
+test("Condition takes several tasks of a thread by default", async () => {
+  const condition = new Condition();
+  let isReady = false;
+  const waiters = [1, 2, 3].map(async (x) => {
+    await Promise.resolve();
+    using _guard = await condition.acquire();
+    await condition.waitFor(() => isReady);
+    return x;
+  });
+  await pause(20);
+  {
+    using _guard = await condition.acquire();
+    isReady = true;
+    condition.notifyAll();
+  }
+  assertEquals(await soon(Promise.all(waiters), "all"), [1, 2, 3]);
+  const lock = await soon(condition.acquire(), "the lock");
+  lock.release();
+});
+
+test("Condition.wait() can be given up any number of times", async () => {
+  const condition = new Condition();
+  using _guard = await condition.acquire();
+  for (let i = 0; i < 1100; i++) {
+    assertEquals(await condition.wait({ timeout: 0 }), false);
+  }
+});

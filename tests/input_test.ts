@@ -449,3 +449,40 @@ test("Input whose steps are no objects fails the call", async () => {
   }
   assertEquals(await pool.apply(() => 2), 2);
 });
+
+for (const startMethod of startMethods) {
+  test(`Input that ends its own call is closed [${startMethod}]`, async () => {
+    await using pool = new WorkerPool({ nJobs: 1, startMethod });
+    const abort = new AbortController();
+    let isClosed = false;
+    function* input() {
+      try {
+        for (let i = 0;; i++) {
+          if (i === 3) abort.abort(new Error("enough"));
+          yield i;
+        }
+      } finally {
+        isClosed = true;
+      }
+    }
+    await assertRejects(
+      () =>
+        pool.map((x: number) => x, input(), {
+          signal: abort.signal,
+          chunkSize: 1,
+        }),
+      Error,
+      "enough",
+    );
+    assertEquals(isClosed, true);
+  });
+}
+
+test("WorkerPool.map() takes any chunk size", async () => {
+  await using pool = new WorkerPool({ nJobs: 1 });
+  const call = pool.map((x: number) => x, [1, 2, 3, 4, 5], {
+    chunkSize: 1e308,
+    maxTasksActive: 2,
+  });
+  assertEquals(await soon(call, "the call"), [1, 2, 3, 4, 5]);
+});

@@ -185,3 +185,39 @@ testIf(runtimeName === "node", "it needs a flag of Node's")(
     });
   },
 );
+
+testIf(runtimeName === "node", "it needs flags of Node's")(
+  "WorkerPool starts processes whatever flags the program has",
+  async () => {
+    await bundled;
+    const app = join(folder, "flags.mjs");
+    await writeFile(
+      app,
+      `
+      import { WorkerPool } from ${library};
+      const pool = new WorkerPool({ nJobs: 1, startMethod: "spawn" });
+      console.log(await pool.apply(() => globalThis.prepared ?? "plain"));
+      await pool.join();`,
+    );
+    await writeFile(join(folder, "prepare.mjs"), "globalThis.prepared = 'yes'");
+    await writeFile(join(folder, ".env"), "A=1");
+    for (
+      const [flags, result] of [
+        [["--env-file", ".env"], "plain"],
+        [["--inspect-port", "0", "--conditions", "a"], "plain"],
+        [["--conditions=a", "--import", "./prepare.mjs"], "yes"],
+      ] as const
+    ) {
+      const { code, stdout, stderr } = await runCommand(
+        process.execPath,
+        [...flags, app],
+        { cwd: folder },
+      );
+      assertEquals(
+        { code, stdout, stderr },
+        { code: 0, stdout: `${result}\n`, stderr: "" },
+        flags.join(" "),
+      );
+    }
+  },
+);

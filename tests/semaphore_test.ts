@@ -201,3 +201,11 @@ testShared(
     assertEquals(items.tryAcquire(), undefined);
   },
 );
+
+test("Semaphore counts permits that are added while others are held", () => {
+  const semaphore = new Semaphore(2);
+  const guards = [semaphore.acquireSync(), semaphore.acquireSync()];
+  semaphore.release(2);
+  for (const guard of guards) guard.release();
+  assertEquals(semaphore.value, 4);
+});

@@ -3,6 +3,7 @@ import {
   assertEquals,
   assertInstanceOf,
   assertMatch,
+  assertRejects,
   assertStrictEquals,
 } from "@std/assert";
 import { test } from "node:test";
@@ -549,4 +550,26 @@ test("WorkerPool.map() rejects, and starts few workers, when each one dies in 'w
   const starts = Atomics.load(inits, 0);
   assert(starts <= 20, `${starts} workers were started`);
   await inTime(pool.join().catch(() => {}));
+});
+
+test("several tasks side by side that are late with their worker cost the call alone", async () => {
+  await using pool = new WorkerPool({ nJobs: 1 });
+  const task = async (x: number) => {
+    if (x === 3) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      const end = performance.now() + 3_000;
+      while (performance.now() < end);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 3_600_000));
+  };
+  await assertRejects(
+    () =>
+      pool.map(task, [0, 1, 2, 3], {
+        chunkSize: 1,
+        concurrency: 4,
+        taskTimeout: 300,
+      }),
+    TimeoutError,
+  );
+  assertEquals(await pool.apply(() => 2), 2);
 });

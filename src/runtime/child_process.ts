@@ -1,3 +1,8 @@
+import {
+  type ProgressStream,
+  type ProgressTerminal,
+  terminalOf,
+} from "../progress/terminal.ts";
 import { within, withResolvers } from "../promises.ts";
 import type { WorkerEvents, WorkerPort, WorkerProgram } from "./contract.ts";
 
@@ -41,7 +46,7 @@ interface Modules {
     deserialize(bytes: Uint8Array): unknown;
   };
   "node:process": {
-    stderr: { write(data: Uint8Array): void };
+    stderr: ProgressStream;
   };
 }
 
@@ -85,6 +90,7 @@ export function startProcess(
   let error: unknown;
   let exit: [code: number | null, signal: string | null] = [null, null];
   let stderr = "";
+  let terminal: ProgressTerminal | undefined;
   const decoder = new TextDecoder();
   const exited = withResolvers<void>();
   const disconnected = withResolvers<void>();
@@ -106,8 +112,10 @@ export function startProcess(
     exited.resolve();
   });
   child.stderr.on("data", (data) => {
-    stderr = (stderr + decoder.decode(data, { stream: true })).slice(-TAIL);
-    module("node:process").stderr.write(data);
+    const text = decoder.decode(data, { stream: true });
+    stderr = (stderr + text).slice(-TAIL);
+    terminal ??= terminalOf(module("node:process").stderr);
+    terminal.write(text);
   });
   child.stderr.on("close", () => silent.resolve());
   child.stderr.on("error", () => silent.resolve());

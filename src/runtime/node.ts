@@ -138,14 +138,21 @@ function startThread(
  */
 const registersByHand = () => Number.parseInt(scope.process.versions.node) < 22;
 
-/** The flags of the program by which tsx is loaded. */
-function tsxFlags(): string[] {
-  const { execArgv } = scope.process;
-  return execArgv.filter((flag, index) =>
-    isTsx(flag) ||
-    (/^(--import|--loader|--require|-r)$/.test(flag) &&
-      isTsx(execArgv[index + 1] ?? ""))
-  );
+/** The flags of the program, each with its value if that comes after it. */
+function flagsOfProgram(): string[][] {
+  const flags: string[][] = [];
+  for (const argument of scope.process.execArgv) {
+    if (argument.startsWith("-")) flags.push([argument]);
+    else flags.at(-1)?.push(argument);
+  }
+  return flags;
+}
+
+/** Whether the flag loads tsx. */
+function loadsTsx([flag, value = ""]: string[]): boolean {
+  return isTsx(flag!) ||
+    /^(--import|--(?:experimental-)?loader|--require|-r)$/.test(flag!) &&
+      isTsx(value);
 }
 
 function isTsx(flag: string): boolean {
@@ -154,30 +161,23 @@ function isTsx(flag: string): boolean {
 
 /** Without flags that do nothing there, a worker starts in a third the time. */
 function workerOptions(): { execArgv?: string[] } {
-  if (!registersByHand()) return {};
-  const useless = new Set(tsxFlags());
-  if (useless.size === 0) return {};
-  const { execArgv } = scope.process;
-  return { execArgv: execArgv.filter((flag) => !useless.has(flag)) };
+  const flags = flagsOfProgram();
+  if (!registersByHand() || !flags.some(loadsTsx)) return {};
+  return { execArgv: flags.filter((flag) => !loadsTsx(flag)).flat() };
 }
 
-/** Flags of a program, with their values, that are not for its processes. */
+/** Flags of a program that are not for its processes. */
 const OWN_FLAG =
   /^(?:-[cepi]|-pe|--(?:eval|print|check|interactive|input-type|run|test|watch|inspect|debug|env-file|build-snapshot|cpu-prof|heap-prof)\b.*)$/;
-const OWN_FLAG_WITH_VALUE = /^(?:-[ep]|-pe|--eval|--print|--input-type)$/;
 
 /**
  * The program's flags for its processes. They import tsx when they need it,
  * as it doubles the time of their start.
  */
 function processFlags(): string[] {
-  const { execArgv } = scope.process;
-  const own = new Set(tsxFlags());
-  return execArgv.filter((flag, index) =>
-    !own.has(flag) && !OWN_FLAG.test(flag) &&
-    !OWN_FLAG_WITH_VALUE.test(execArgv[index - 1] ?? "") &&
-    !(isTsx(execArgv[index + 1] ?? "") && own.has(execArgv[index + 1]!))
-  );
+  return flagsOfProgram()
+    .filter((flag) => !loadsTsx(flag) && !OWN_FLAG.test(flag[0]!))
+    .flat();
 }
 
 function startNodeProcess(
@@ -199,8 +199,11 @@ function startNodeProcess(
 
 function typescriptLoader(forProcess: boolean): string | undefined {
   if (!forProcess && !registersByHand()) return undefined;
-  const flag = tsxFlags()
-    .map((flag) => flag.replace(/^--(import|loader)=/, ""))
+  const flag = flagsOfProgram()
+    .filter(loadsTsx)
+    .map((flag) =>
+      flag.at(-1)!.replace(/^--(import|(experimental-)?loader)=/, "")
+    )
     .find((flag) => !flag.startsWith("-") && !flag.endsWith("preflight.cjs"));
   if (flag === undefined) return undefined;
   if (/dist[/\\]loader\.mjs$/.test(flag)) {

@@ -10,9 +10,9 @@ import {
 } from "./cell.ts";
 import type { Guard } from "./guard.ts";
 import { note } from "./held.ts";
-import type { Lock } from "./lock.ts";
+import { Lock } from "./lock.ts";
 import { type Monitor, monitorOf } from "./monitor.ts";
-import { RLock } from "./rlock.ts";
+import type { RLock } from "./rlock.ts";
 import type { Shareable, SharedState } from "./shareable.ts";
 import { SLOT_WORDS, Slots } from "./slots.ts";
 import {
@@ -70,7 +70,10 @@ export class Condition implements Shareable {
   readonly #slots: Slots;
   #waiting = 0;
 
-  /** Makes a condition of a lock, or of an `RLock` of its own. */
+  /**
+   * Makes a condition of a lock, or of a `Lock` of its own. (In Python that is
+   * an `RLock`, which all asynchronous tasks of a thread would hold together.)
+   */
   constructor(lock?: Lock | RLock) {
     const parts = takeParts();
     const given = parts ? parts[1] as Lock | RLock : lock;
@@ -79,7 +82,7 @@ export class Condition implements Shareable {
         message("create a Condition", "lock", "a Lock or an RLock", given),
       );
     }
-    this.#lock = given ?? new RLock();
+    this.#lock = given ?? new Lock();
     this.#monitor = monitorOf(this.#lock);
     this.#cell = createCell(
       this,

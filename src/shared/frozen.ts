@@ -62,7 +62,7 @@ export function freeze(
 
   function frozen(file: number, id: string): FrozenMemory {
     const { closeFile, pathOf } = native as Native;
-    const close = once(() => closeFile(file));
+    const close = once(closeFile, file);
     const memory = {
       handle: { path: pathOf(file), id, parts },
       release() {
@@ -75,13 +75,16 @@ export function freeze(
   }
 }
 
-/** A descriptor may be another's after it has been closed. */
-function once(close: () => void): () => void {
+/**
+ * Closes a file, once: a descriptor may be another's after that. Not made where
+ * the memory is, which it would keep from being collected.
+ */
+function once(closeFile: (file: number) => void, file: number): () => void {
   let isClosed = false;
   return () => {
     if (isClosed) return;
     isClosed = true;
-    close();
+    closeFile(file);
   };
 }
 

@@ -21,7 +21,6 @@ import {
   givenUpError,
   heldCount,
   isGivenUp,
-  isNoted,
   lowerHeldCount,
   note,
   raiseHeldCount,
@@ -95,8 +94,9 @@ export class Semaphore implements Shareable {
   readonly #cell: Cell;
   #waiting = 0;
   readonly #giveBack = (): void => {
-    // Not if the owner of this worker has done so.
-    if (!isNoted(this.#cell) || lowerHeldCount(this.#cell)) this.#add(1);
+    // Not if the owner of this worker has done so, as it does for all that the
+    // worker is known to hold.
+    if (lowerHeldCount(this.#cell) || !isGivenUp()) this.#add(1);
   };
 
   /** Makes a semaphore with so many permits. */

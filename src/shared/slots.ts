@@ -41,6 +41,12 @@ export class Slots {
       Atomics.store(words, TAIL, ticket + 1 | 0);
       return slot;
     }
+    // Places of those who left early are given back by notifications, but for
+    // those which nobody has come to.
+    for (let slot = FIRST_SLOT; slot < FIRST_SLOT + SLOTS; slot++) {
+      const old = Atomics.compareExchange(words, slot, LEFT, token * 2);
+      if (old === LEFT) return slot;
+    }
     throw new RangeError(
       `Cannot wait for a Condition as ${SLOTS} others wait for it`,
     );
