@@ -2,7 +2,7 @@
 // they import there too.
 import { assertEquals } from "@std/assert";
 import { build } from "esbuild";
-import { mkdtempSync, realpathSync } from "node:fs";
+import { mkdtempSync, readFileSync, realpathSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +11,7 @@ import { after, test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { runCommand, runProgram, runtimeName } from "./support/program.ts";
 import { testIf } from "./support/skip.ts";
+import { until } from "./support/waiting.ts";
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), "polypool-place-")));
 after(() => rm(folder, { recursive: true, force: true }));
@@ -219,5 +220,43 @@ testIf(runtimeName === "node", "it needs flags of Node's")(
         flags.join(" "),
       );
     }
+  },
+);
+
+testIf(
+  runtimeName === "node" && process.platform === "linux",
+  "it needs Node on Linux",
+)(
+  "WorkerPool leaves no busy process behind where no package binds the system's calls",
+  async () => {
+    await bundled;
+    const app = join(folder, "killed.mjs");
+    await writeFile(
+      app,
+      `
+      import process from "node:process";
+      import { WorkerPool } from ${library};
+      const pool = new WorkerPool({ nJobs: 1, startMethod: "spawn" });
+      console.log(await pool.apply(() => process.pid));
+      pool.apply(() => {
+        const end = Date.now() + 60_000;
+        while (Date.now() < end);
+      }).catch(() => {});
+      setTimeout(() => process.kill(process.pid, "SIGKILL"), 300);`,
+    );
+    const { signal, stdout } = await runCommand(process.execPath, [app], {
+      cwd: folder,
+    });
+    assertEquals(signal, "SIGKILL");
+    const hasEnded = () => {
+      try {
+        // Nobody may have asked for how it ended.
+        const stat = readFileSync(`/proc/${stdout.trim()}/stat`, "utf8");
+        return /\) [ZX] /.test(stat);
+      } catch {
+        return true;
+      }
+    };
+    await until(hasEnded, "the worker to end");
   },
 );

@@ -12,6 +12,8 @@ import { bootScript, nodeBootScript } from "./boot_script.ts";
 import { startProcess } from "./child_process.ts";
 import { dataUrl } from "./data_url.ts";
 import { baseWithoutFile, importerAt } from "./import_as.ts";
+import { killedWithOwner } from "./killed_with_owner.ts";
+import { loadNative } from "./native.ts";
 import { within, withResolvers } from "../promises.ts";
 
 // --- types ---
@@ -194,7 +196,13 @@ function startNodeProcess(
   // In a program that is watched Node would use the channel for reports.
   const { WATCH_REPORT_DEPENDENCIES: _, ...childEnv } = env;
   const command = { path: execPath, args, env: childEnv };
-  return startProcess(command, program, isRelayed, builtin, events);
+  return startProcess(
+    "reason" in loadNative() ? killedWithOwner(command, builtin) : command,
+    program,
+    isRelayed,
+    builtin,
+    events,
+  );
 }
 
 function typescriptLoader(forProcess: boolean): string | undefined {
