@@ -13,7 +13,10 @@ const BUNDLED = /^(?:(?:init|require|exports)_\w+|\w+_exports)$/;
 /** What these make of `import()`. */
 const PROMISED = /\bPromise\.resolve\(\)\.then\(/;
 
-/** What minified text does without. */
+/** A name so short may be a minifier's. */
+const SHORT = 2;
+
+/** What minified text does without, and what tsx makes of it. */
 const SPACED = /\n|, | =>|=> /;
 
 /**
@@ -68,7 +71,7 @@ function hintFor(name: string, text: string): string {
     `of the module around it. ${ways} inside ` +
     "the function, or send the function by reference with task() or " +
     "importTasks()";
-  return !isGenerated && text !== "" && !SPACED.test(text)
+  return name.length <= SHORT && text !== "" && !SPACED.test(text)
     ? `${hint}. If a minifier has renamed variables, tell it to keep their ` +
       "names or use task()"
     : hint;
