@@ -14,9 +14,10 @@ export function concatenate(parts: unknown[], array: Sliceable): unknown {
   for (const part of parts) {
     if (!Array.isArray(part)) throw mismatch(part);
   }
-  const flat = (parts as unknown[][]).flat();
-  const length = (parts as unknown[][]).reduce((sum, p) => sum + p.length, 0);
-  return flat.length === length ? flat : joinSparse(parts as unknown[][]);
+  const arrays = parts as unknown[][];
+  const flat = arrays.flat();
+  const length = arrays.reduce((sum, part) => sum + part.length, 0);
+  return flat.length === length ? flat : joinSparse(arrays);
 }
 
 /** `flat()` leaves missing elements out. */

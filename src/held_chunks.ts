@@ -1,5 +1,5 @@
 import { Line } from "./line.ts";
-import { readResults, type ResultsMessage } from "./read_results.ts";
+import { readError, readResults, type ResultsMessage } from "./read_results.ts";
 import { putBackFrom, refuseChunk } from "./refuse_chunk.ts";
 import { leadOn } from "./task_errors.ts";
 import { type Chunk, isDivisible, partOf, restOf } from "./task_source.ts";
@@ -225,7 +225,7 @@ export class HeldChunks {
     const chunk = this.#find(sequence);
     if (!chunk) return;
     this.#noteTask();
-    const error = this.#unpackError(packed, chunk, index);
+    const error = this.#readError(packed, chunk, index);
     chunk.source.failTask(chunk, index, error);
     this.#end(chunk, 0);
   }
@@ -238,7 +238,7 @@ export class HeldChunks {
   ): void {
     const chunk = this.#find(sequence);
     if (!chunk) return;
-    const error = this.#unpackError(packed, chunk);
+    const error = this.#readError(packed, chunk);
     if (stage === "workerInit") return this.#events.onGiveUp(() => error, true);
     chunk.source.failChunk(chunk, error);
     this.#end(chunk, 0);
@@ -372,9 +372,7 @@ export class HeldChunks {
     this.#events.onGiveUp(errorOf, false);
   }
 
-  /** Rebuilds an error, its stack led on to where the task was called. */
-  #unpackError(packed: PackedError, chunk: Chunk, index?: number): unknown {
-    const error = this.#link.codec.unpackError(packed);
-    return leadOn(error, this.#workerId, chunk, index);
+  #readError(packed: PackedError, chunk: Chunk, index?: number): unknown {
+    return readError(packed, chunk, index, this.#link.codec, this.#workerId);
   }
 }

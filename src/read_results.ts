@@ -2,6 +2,7 @@ import { leadOn } from "./task_errors.ts";
 import type { Chunk } from "./task_source.ts";
 import type { Codec } from "./wire/codec.ts";
 import { lengthOf } from "./wire/list.ts";
+import type { PackedError } from "./wire/errors.ts";
 import type { FromWorker, RESULTS } from "./wire/messages.ts";
 
 /** A worker tells of results of consecutive tasks. */
@@ -9,6 +10,17 @@ export type ResultsMessage = Extract<
   FromWorker,
   [typeof RESULTS, ...unknown[]]
 >;
+
+/** An error of a worker's, its stack led on to where the task was called. */
+export function readError(
+  packed: PackedError,
+  chunk: Chunk,
+  index: number | undefined,
+  codec: Codec,
+  workerId: number,
+): unknown {
+  return leadOn(codec.unpackError(packed), workerId, chunk, index);
+}
 
 /** The results in a message, and the errors of tasks that failed, by index. */
 export function readResults(
@@ -24,7 +36,7 @@ export function readResults(
     const failures = packedFailures && new Map(
       packedFailures.map((
         [index, packed],
-      ) => [index, leadOn(codec.unpackError(packed), workerId, chunk, index)]),
+      ) => [index, readError(packed, chunk, index, codec, workerId)]),
     );
     return { results: codec.unpackList(payload), failures };
   } catch (error) {

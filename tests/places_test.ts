@@ -117,13 +117,19 @@ for (const [name, argsOf] of Object.entries(evaluations)) {
   });
 }
 
+/** Writes a program that can import the library. */
+async function createProgram(name: string, text: string): Promise<string> {
+  await bundled;
+  const file = join(folder, name);
+  await writeFile(file, text);
+  return file;
+}
+
 testIf(runtimeName === "deno", "it needs Deno's permissions")(
   "WorkerPool says which permissions processes need when some are granted in part",
   async () => {
-    await bundled;
-    const app = join(folder, "permissions.mjs");
-    await writeFile(
-      app,
+    const app = await createProgram(
+      "permissions.mjs",
       `
       import { WorkerPool } from ${library};
       const pool = new WorkerPool({ nJobs: 1, startMethod: "spawn" });
@@ -145,10 +151,8 @@ testIf(runtimeName === "deno", "it needs Deno's permissions")(
 testIf(runtimeName === "node", "it needs a flag of Node's")(
   "WorkerPool runs functions by reference where no code may come from strings",
   async () => {
-    await bundled;
-    const app = join(folder, "strict.mjs");
-    await writeFile(
-      app,
+    const app = await createProgram(
+      "strict.mjs",
       `
       import { isMainThread, task, WorkerPool } from ${library};
       const increment = task((x) => x + 1);
@@ -190,10 +194,8 @@ testIf(runtimeName === "node", "it needs a flag of Node's")(
 testIf(runtimeName === "node", "it needs flags of Node's")(
   "WorkerPool starts processes whatever flags the program has",
   async () => {
-    await bundled;
-    const app = join(folder, "flags.mjs");
-    await writeFile(
-      app,
+    const app = await createProgram(
+      "flags.mjs",
       `
       import { WorkerPool } from ${library};
       const pool = new WorkerPool({ nJobs: 1, startMethod: "spawn" });
@@ -229,10 +231,8 @@ testIf(
 )(
   "WorkerPool leaves no busy process behind where no package binds the system's calls",
   async () => {
-    await bundled;
-    const app = join(folder, "killed.mjs");
-    await writeFile(
-      app,
+    const app = await createProgram(
+      "killed.mjs",
       `
       import process from "node:process";
       import { WorkerPool } from ${library};

@@ -23,7 +23,8 @@ export function referenceOf(fn: Callable): FunctionDefinition | undefined {
  * imports and defines. Call it at the top level of a module.
  *
  * Each worker evaluates the module once; guard side effects other than pools
- * with `isMainThread`, but no call of `task()`: workers must make the same. The semantics are those of Python's `spawn`.
+ * with `isMainThread`, but no call of `task()`: workers must make the same. The
+ * semantics are those of Python's `spawn`.
  *
  * @typeParam F The function's type.
  * @param fn The function. It is returned unchanged and can be called as ever.

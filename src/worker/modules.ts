@@ -70,12 +70,9 @@ export class Modules implements FunctionFinder {
     base: string | undefined,
     options?: ImportCallOptions,
   ): Promise<unknown> {
-    await this.#prepare();
-    try {
-      return await this.#runtime.importFrom(specifier, base, options);
-    } catch (error) {
-      throw withoutImporter(error);
-    }
+    return await this.#load(() =>
+      this.#runtime.importFrom(specifier, base, options)
+    );
   }
 
   /** The function that the module at `url` exports as `name`. */
@@ -99,8 +96,8 @@ export class Modules implements FunctionFinder {
     if (evaluated) await Promise.race([registered, evaluated, stuck]);
     this.#waiting.delete(key);
     const found = this.#tasks.get(key);
-    if (found?.print === prints[ordinal] && found?.name === name) {
-      return found!.task;
+    if (found && found.print === prints[ordinal] && found.name === name) {
+      return found.task;
     }
     // Another one, perhaps: then all that the module wraps must be known.
     await Promise.race([evaluated ?? this.#import(url), stuck]);
@@ -116,9 +113,13 @@ export class Modules implements FunctionFinder {
 
   async #import(url: string): Promise<Record<string, unknown>> {
     this.#tellTasksApart();
+    return await this.#load(() => import(url));
+  }
+
+  async #load<M>(load: () => Promise<M>): Promise<M> {
     await this.#prepare();
     try {
-      return await import(url);
+      return await load();
     } catch (error) {
       throw withoutImporter(error);
     }
