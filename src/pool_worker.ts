@@ -370,10 +370,8 @@ export class PoolWorker {
   }
 
   #finish(exit: StoppedMessage[1]): void {
-    // User code may have said so.
-    if (!this.#stopped) return;
     this.#leave();
-    const { resolve, reject } = this.#stopped;
+    const { resolve, reject } = this.#stopped!;
     const { codec } = this.#link;
     const results: unknown[] = [];
     let settle = () => resolve(results);

@@ -533,23 +533,30 @@ test("WorkerPool goes on when a task has damaged what all code needs", async () 
   assertEquals(await pool.map((x: number) => x, [3]), [3]);
 });
 
-test("WorkerPool heeds no message that user code in a worker sends", async () => {
-  await using pool = new WorkerPool({ nJobs: 1 });
-  const task = async (x: number) => {
+test("WorkerPool and the user code in its workers hear nothing of each other", async () => {
+  const heard = sharedArray(Int32Array, 1);
+  await using pool = new WorkerPool({ nJobs: 1, sharedObjects: heard });
+  const task = async (heard: Int32Array, message: unknown) => {
     const { parentPort } = await import("node:worker_threads");
-    for (const message of [null, "a text", { a: 1 }]) {
-      parentPort?.postMessage(message);
-    }
-    return x;
+    const hear = () => void heard[0]!++;
+    const web = globalThis as {
+      onmessage?: unknown;
+      postMessage?: (message: unknown) => void;
+    };
+    web.onmessage = hear;
+    globalThis.addEventListener?.("message", hear);
+    parentPort?.on("message", hear);
+    parentPort?.postMessage(message);
+    web.postMessage?.(message);
+    return 1;
   };
-  assertEquals(await soon(pool.map(task, [1, 2]), "the call"), [1, 2]);
-  // What looks like a message of the pool's own may cost the call.
-  for (const message of [[6, "done"], [4], [1, 2], [7], []]) {
-    const call = pool.apply(async (message: unknown[]) => {
-      const { parentPort } = await import("node:worker_threads");
-      parentPort?.postMessage(message);
-    }, [message]);
-    await soon(call.then(() => {}, () => {}), `the call with [${message}]`);
+  const messages = [null, "a text", { a: 1 }];
+  // These look like the pool's own.
+  const alike = [[6, "done"], [4], [1, 2], [7], []];
+  for (const message of [...messages, ...alike]) {
+    const call = pool.apply(task, [message]);
+    assertEquals(await soon(call, `the call with ${message}`), 1);
     assertEquals(await soon(pool.apply(() => 2), "the next call"), 2);
   }
+  assertEquals([...heard], [0]);
 });

@@ -28,7 +28,7 @@ export const WORKER_SCRIPT = "polypool:worker";
  * than all else.
  */
 export const webBootScript: string =
-  `onmessage=({data})=>{onmessage=null;(${RUN})(data)}`;
+  `addEventListener("message",({data})=>(${RUN})(data),{once:true})`;
 
 /** The same for a worker of Node's. */
 export const nodeBootScript: string =

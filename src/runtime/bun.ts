@@ -11,6 +11,7 @@ import { bootScript, webBootScript } from "./boot_script.ts";
 import { startProcess } from "./child_process.ts";
 import { dataUrl } from "./data_url.ts";
 import { baseWithoutFile } from "./import_as.ts";
+import { listenAlone, type OwnerPort } from "./owner_port.ts";
 import { within, withResolvers } from "../promises.ts";
 
 // --- types ---
@@ -28,7 +29,7 @@ interface BunWorker {
   terminate(): void;
 }
 
-interface BunScope {
+interface BunScope extends OwnerPort {
   Bun: {
     isMainThread: boolean;
     resolveSync(specifier: string, from: string): string;
@@ -45,8 +46,6 @@ interface BunScope {
     getBuiltinModule(name: string): unknown;
   };
   navigator: { hardwareConcurrency: number };
-  onmessage: (event: { data: unknown }) => void;
-  postMessage(message: unknown, transfer: ArrayBuffer[]): void;
 }
 
 const scope = globalThis as unknown as BunScope;
@@ -169,9 +168,7 @@ export const bun: Runtime = {
 export const bunWorker: WorkerRuntime = {
   isProcess: false,
   drained: () => undefined,
-  onMessage(handler) {
-    scope.onmessage = ({ data }) => handler(data);
-  },
+  onMessage: (handler) => listenAlone(scope, handler),
   post: (message, transfer) => scope.postMessage(message, transfer),
   onExit: (handler) => scope.process.on("exit", handler),
   onStrayError(handler) {

@@ -12,6 +12,7 @@ import { dataUrl } from "./data_url.ts";
 import type { Permissions } from "./deno_permissions.ts";
 import { startDenoProcess } from "./deno_process.ts";
 import { baseWithoutFile, importerAt } from "./import_as.ts";
+import { listenAlone, type OwnerPort } from "./owner_port.ts";
 
 // --- types ---
 
@@ -23,9 +24,7 @@ interface Locks {
   ): Promise<unknown>;
 }
 
-interface DenoPort {
-  postMessage(message: unknown, transfer?: ArrayBuffer[]): void;
-}
+type DenoPort = Pick<OwnerPort, "postMessage">;
 
 interface DenoWorker extends DenoPort {
   onmessage: (event: { data: unknown }) => void;
@@ -45,7 +44,7 @@ interface ErrorEventLike {
   preventDefault(): void;
 }
 
-interface DenoScope extends DenoPort {
+interface DenoScope {
   Deno: {
     exit(code?: number): never;
     unrefTimer(id: unknown): void;
@@ -60,14 +59,13 @@ interface DenoScope extends DenoPort {
   navigator: { hardwareConcurrency: number; locks?: Locks };
   name: string;
   close(): void;
-  onmessage: (event: { data: unknown }) => void;
   addEventListener(
-    type: string,
+    type: "error" | "unhandledrejection",
     listener: (event: ErrorEventLike) => void,
   ): void;
 }
 
-const scope = globalThis as unknown as DenoScope;
+const scope = globalThis as unknown as DenoScope & OwnerPort;
 
 // --- both sides ---
 
@@ -271,7 +269,7 @@ export const denoWorker: WorkerRuntime = {
   isProcess: false,
   drained: () => undefined,
   onMessage(handler) {
-    scope.onmessage = ({ data }) => handler(data);
+    listenAlone(scope, handler);
     // Held until this worker is gone, see watch() above.
     scope.navigator.locks?.request(scope.name, {}, () => new Promise(() => {}));
   },

@@ -14,17 +14,18 @@ import { dataUrl } from "./data_url.ts";
 import { baseWithoutFile, importerAt } from "./import_as.ts";
 import { killedWithOwner } from "./killed_with_owner.ts";
 import { loadNative } from "./native.ts";
+import { listenAlone, type OwnerPort } from "./owner_port.ts";
 import { within, withResolvers } from "../promises.ts";
 
 // --- types ---
 
-interface NodePort {
-  on(event: string, listener: (value: never) => void): void;
-  postMessage(message: unknown, transfer?: ArrayBuffer[]): void;
+interface NodePort extends OwnerPort {
   close(): void;
 }
 
-interface NodeWorker extends NodePort {
+interface NodeWorker {
+  on(event: string, listener: (value: never) => void): void;
+  postMessage(message: unknown, transfer?: ArrayBuffer[]): void;
   ref(): void;
   unref(): void;
   terminate(): Promise<number>;
@@ -261,7 +262,7 @@ function port(): NodePort {
 export const nodeWorker: WorkerRuntime = {
   isProcess: false,
   drained: () => undefined,
-  onMessage: (handler) => port().on("message", handler),
+  onMessage: (handler) => listenAlone(port(), handler),
   post: (message, transfer) => port().postMessage(message, transfer),
   onExit: (handler) => scope.process.on("exit", handler),
   onStrayError(handler) {

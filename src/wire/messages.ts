@@ -178,19 +178,19 @@ export type ToWorker =
     { result: Packed } | { error: PackedError },
   ];
 
-// Worker to owner.
-export const READY = 0;
-export const RESULTS = 1;
-export const FAILED = 2;
-export const UNRUNNABLE = 3;
-export const EXITING = 4;
-export const STRAY = 5;
-export const STOPPED = 6;
-export const UNSTARTABLE = 7;
-export const AT = 8;
-export const PHASE = 9;
-export const COUNTED = 10;
-export const MANAGED = 11;
+// Worker to owner. User code may say something, too, but hardly such numbers.
+export const READY = 0x706f_6f60;
+export const RESULTS = 0x706f_6f61;
+export const FAILED = 0x706f_6f62;
+export const UNRUNNABLE = 0x706f_6f63;
+export const EXITING = 0x706f_6f64;
+export const STRAY = 0x706f_6f65;
+export const STOPPED = 0x706f_6f66;
+export const UNSTARTABLE = 0x706f_6f67;
+export const AT = 0x706f_6f68;
+export const PHASE = 0x706f_6f69;
+export const COUNTED = 0x706f_6f6a;
+export const MANAGED = 0x706f_6f6b;
 
 /** One failed task of an isolated chunk. */
 export type Failure = [taskIndex: number, PackedError];
