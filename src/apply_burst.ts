@@ -20,6 +20,8 @@ export interface CallRun {
   readonly burst: ApplyBurst;
   /** The index of the first in its burst. */
   readonly first: number;
+  /** The index of its task among those of all runs of a chunk. */
+  readonly start: number;
   readonly length: number;
 }
 
@@ -210,8 +212,8 @@ export class ApplyBurst {
 
   /**
    * Takes the next call, and up to `max` in all that follow it, none of them
-   * settled and none with arguments that are refused. Adds the arguments of
-   * those that follow to `elements`.
+   * settled and none with arguments that are refused. The arguments of the
+   * first are the last of `elements`; adds those of the others.
    */
   take(
     elements: unknown[],
@@ -219,6 +221,7 @@ export class ApplyBurst {
     refuses: (element: unknown) => boolean,
   ): CallRun {
     const first = this.#taken;
+    const start = elements.length - 1;
     const end = Math.min(first + max, this.length);
     this.#moveOn();
     while (
@@ -228,7 +231,7 @@ export class ApplyBurst {
       elements.push(this.nextElement);
       this.#moveOn();
     }
-    return { burst: this, first, length: this.#taken - first };
+    return { burst: this, first, start, length: this.#taken - first };
   }
 
   /** The arguments of the next call are not needed here any more. */

@@ -112,7 +112,8 @@ export class ApplyLane implements TaskSource {
       for (let i = 0; i < count; i++) {
         if (burst.isSettled(first + i)) continue;
         elements.push(chunk.elements[start + i]);
-        runs.push({ burst, first: first + i, length: 1 });
+        const at = runs.length;
+        runs.push({ burst, first: first + i, start: at, length: 1 });
       }
     });
     if (runs.length === 0) return;
@@ -156,12 +157,15 @@ export class ApplyLane implements TaskSource {
   }
 
   wants(chunk: Chunk): boolean {
-    // Mostly the last of them is settled last.
-    for (let i = chunk.elements.length - 1; i >= 0; i--) {
-      const { burst, index } = callAt(chunk, i);
-      if (!burst.isSettled(index)) return true;
+    // Mostly the last of them is settled last. None is looked at twice.
+    let { wanted = Infinity } = chunk;
+    wanted = Math.min(wanted, chunk.elements.length);
+    for (; wanted > 0; wanted--) {
+      const { burst, index } = callAt(chunk, wanted - 1);
+      if (!burst.isSettled(index)) break;
     }
-    return false;
+    chunk.wanted = wanted;
+    return wanted > 0;
   }
 
   callerOf(chunk: Chunk, index: number): Caller {
@@ -202,6 +206,7 @@ export class ApplyLane implements TaskSource {
       workerId: undefined,
       moves,
       reported: undefined,
+      wanted: undefined,
       sequence: 0,
       sendTime: 0,
     };
@@ -229,12 +234,16 @@ function callAt(
   chunk: Chunk,
   index: number,
 ): { burst: ApplyBurst; index: number } {
-  let before = chunk.first + index;
-  for (const { burst, first, length } of chunk.entries as CallRun[]) {
-    if (before < length) return { burst, index: first + before };
-    before -= length;
+  const runs = chunk.entries as CallRun[];
+  const at = chunk.first + index;
+  let low = 0;
+  for (let high = runs.length; high - low > 1;) {
+    const middle = (low + high) >> 1;
+    if (runs[middle]!.start <= at) low = middle;
+    else high = middle;
   }
-  throw new RangeError(`There is no task ${index}`);
+  const { burst, first, start } = runs[low]!;
+  return { burst, index: first + at - start };
 }
 
 /**

@@ -1,6 +1,8 @@
 import { TimeoutError } from "./errors.ts";
 import { checkNames, checkObject, checkTimeout } from "./check.ts";
+import { withResolvers } from "./promises.ts";
 import { LONGEST_TIMER } from "./timeouts.ts";
+import { clearTimeout, setTimeout } from "./timers.ts";
 
 /** What an {@linkcode AsyncResult} stands for. */
 export interface Pending {
@@ -41,6 +43,9 @@ export interface WaitOptions {
  */
 export class AsyncResult<R> implements PromiseLike<R> {
   readonly #call: Pending;
+  /** Those who wait for a time. */
+  readonly #waiters = new Set<() => void>();
+  #wakeAll: Promise<void> | undefined;
 
   /** Made by `applyAsync()`. */
   constructor(call: Pending) {
@@ -139,15 +144,21 @@ export class AsyncResult<R> implements PromiseLike<R> {
 
   async #within(timeout: number, onTimeout: () => undefined): Promise<unknown> {
     if (this.ready() || timeout === Infinity) return await this.#result;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const isLate = new Promise<true>((resolve) => {
-      // Longer delays than timers can hold would fire at once.
-      timer = setTimeout(resolve, Math.min(timeout, LONGEST_TIMER), true);
-    });
-    const done = this.#result.then(() => false, () => false);
-    const late = await Promise.race([done, isLate]);
+    const { promise, resolve } = withResolvers<void>();
+    this.#wakeAll ??= this.#whenReady();
+    this.#waiters.add(resolve);
+    // Longer delays than timers can hold would fire at once.
+    const timer = setTimeout(resolve, Math.min(timeout, LONGEST_TIMER));
+    await promise;
     clearTimeout(timer);
-    return late ? onTimeout() : await this.#result;
+    this.#waiters.delete(resolve);
+    return this.ready() ? await this.#result : onTimeout();
+  }
+
+  /** Wakes those that wait, who would add to the promise each time they look. */
+  async #whenReady(): Promise<void> {
+    await this.#result.catch(() => {});
+    for (const wake of this.#waiters) wake();
   }
 
   get #result(): Promise<R> {

@@ -1,5 +1,6 @@
 import { runtime } from "./runtime/detect.ts";
 import { LONGEST_TIMER } from "./timeouts.ts";
+import { clearTimeout, setTimeout } from "./timers.ts";
 
 /** Does something a while later, unless the program has ended by then. */
 export class BackgroundTimer {

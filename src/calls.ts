@@ -23,6 +23,7 @@ import { type Limits, timing } from "./task_source.ts";
 import type { OnError } from "./types.ts";
 import { ONE_BY_ONE } from "./wire/messages.ts";
 import { currentWorker, type WorkerScope } from "./worker/scope.ts";
+import { queueMicrotask } from "./timers.ts";
 
 // deno-lint-ignore ban-types
 type Callable = Function;

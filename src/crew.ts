@@ -14,6 +14,7 @@ import { clock } from "./runtime/detect.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { Starter, StartSetup } from "./start/contract.ts";
 import type { TaskSource } from "./task_source.ts";
+import { queueMicrotask } from "./timers.ts";
 
 /** What the workers of a crew have in common. */
 export type CrewSetup = Omit<StartSetup, "workerId" | "cpuIds"> & {
@@ -127,6 +128,8 @@ export class Crew implements WorkerOwner {
       try {
         this.#scheduler.feedIdle();
         this.#recruit();
+        // To read input may run what ends the last call.
+        if (this.#stopping) break;
         this.#scheduler.feedAhead();
       } catch (error) {
         // Mostly, what all workers need cannot be sent. Better calls that fail
@@ -141,7 +144,8 @@ export class Crew implements WorkerOwner {
 
   /** Starts all workers. Resolves when they can run tasks. */
   async start(): Promise<void> {
-    if (this.#stopping) await this.#stopping;
+    // Whoever stops the workers hears of a failed exit function.
+    await this.#stopping?.catch(() => {});
     this.#fill();
     await Promise.all(this.#present().map((worker) => worker.ready));
     this.#watchIdle();
@@ -236,6 +240,7 @@ export class Crew implements WorkerOwner {
   /** A worker was stopped as it took too long or failed. */
   onStopped(worker: PoolWorker): void {
     this.#vacate(worker);
+    this.#succeed(worker.id);
     queueMicrotask(() => this.feed());
   }
 
@@ -246,6 +251,7 @@ export class Crew implements WorkerOwner {
     }
     if (this.#workers[worker.id] !== worker) return;
     this.#vacate(worker);
+    this.#succeed(worker.id);
     // A task that ends its worker is no reason to think ill of the next.
     if (during !== "task") this.#deaths++;
     if (during === "start") {
@@ -278,6 +284,7 @@ export class Crew implements WorkerOwner {
   /** Starts a worker for each chunk that waits, as far as there are slots. */
   #recruit(): void {
     while (this.#vacancies > 0 && this.#scheduler.hasChunk()) {
+      if (this.#stopping) return;
       this.#startOne();
       this.#scheduler.feedIdle();
     }
@@ -302,9 +309,16 @@ export class Crew implements WorkerOwner {
     if (this.#hasStopped) this.#records.reset();
     this.#hasStopped = false;
     const id = this.#workers.indexOf(undefined);
+    if (!this.#succeed(id)) this.#occupy(id, this.#create(id));
+  }
+
+  /** Gives the slot, if it is free, to the worker that waits for it. */
+  #succeed(id: number): boolean {
     const successor = this.#successors.get(id);
+    if (!successor || this.#workers[id]) return false;
     this.#successors.delete(id);
-    this.#occupy(id, successor ?? this.#create(id));
+    this.#occupy(id, successor);
+    return true;
   }
 
   #occupy(id: number, worker: PoolWorker): void {
@@ -358,11 +372,7 @@ export class Crew implements WorkerOwner {
       this.#records.exitResults.push(...await worker.stop(workerExitTimeout));
     } finally {
       this.#vacate(worker);
-      const successor = this.#successors.get(worker.id);
-      this.#successors.delete(worker.id);
-      if (successor && !this.#workers[worker.id]) {
-        this.#occupy(worker.id, successor);
-      }
+      this.#succeed(worker.id);
       if (this.#vacancies === this.#workers.length) this.#hasStopped = true;
       this.feed();
     }

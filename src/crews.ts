@@ -61,6 +61,10 @@ export class Crews {
   readonly functions: FunctionRegistry;
   #current: Entry | undefined;
   readonly #retiring = new Set<Crew>();
+  /** Those of them that stop as soon as nothing runs. */
+  readonly #closing = new Set<Crew>();
+  /** Calls of `join()` that wait, and hear of errors. */
+  #joins = 0;
   /** Calls that wait for workers. */
   readonly #entering = new Set<Promise<unknown>>();
   /** The last of them, which waits for the others. */
@@ -137,6 +141,8 @@ export class Crews {
 
   /** A call has ended: without `keepAlive` its workers stop. */
   release(crew: Crew): Promise<void> | undefined {
+    // It may have paused, and gone on when the others had ended.
+    if (this.#retiring.has(crew)) this.#close(crew);
     if (this.#settings.keepAlive || !crew.isIdle) return undefined;
     return crew.stop();
   }
@@ -165,6 +171,7 @@ export class Crews {
 
   /** Finishes what has been asked for and stops all workers. */
   async join(): Promise<void> {
+    this.#joins++;
     await Promise.allSettled(this.#entering);
     const stopped = await Promise.allSettled(
       this.#all().map(async (crew) => {
@@ -172,6 +179,7 @@ export class Crews {
         await crew.stop();
       }),
     );
+    this.#joins--;
     for (const result of stopped) {
       if (result.status === "rejected") throw result.reason;
     }
@@ -242,9 +250,20 @@ export class Crews {
     if (crew.isIdle) {
       return await crew.stop().finally(() => this.#retiring.delete(crew));
     }
+    this.#close(crew);
+  }
+
+  /** Stops stale workers once nothing runs. Calls that pause may go on later. */
+  #close(crew: Crew): void {
+    if (this.#closing.has(crew)) return;
+    this.#closing.add(crew);
     crew.finish().then(() => crew.stop()).catch((error) => {
+      if (this.#joins > 0) return;
       console.error("Uncaught error while workers stopped:", error);
-    }).finally(() => this.#retiring.delete(crew));
+    }).finally(() => {
+      this.#closing.delete(crew);
+      if (crew.isIdle) this.#retiring.delete(crew);
+    });
   }
 
   #create(

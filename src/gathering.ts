@@ -2,6 +2,7 @@ import type { AdaptiveSizer } from "./chunking.ts";
 import type { FunctionHandle } from "./functions/registry.ts";
 import type { Chunk } from "./task_source.ts";
 import { MOST_TASKS } from "./wire/hot_line.ts";
+import { clearTimeout, setTimeout } from "./timers.ts";
 
 /**
  * A call is quick if so many take a tenth of a ms together, for each worker but

@@ -58,6 +58,7 @@ export class HeldChunks {
   #lifespan = Infinity;
   #sequence = 0;
   #hasRunTasks = false;
+  #hasLeft = false;
 
   constructor(
     workerId: number,
@@ -100,14 +101,17 @@ export class HeldChunks {
 
   /** Whether the worker takes one more chunk. */
   get hasRoom(): boolean {
-    if (this.isWorn) return false;
+    const [oldest] = this.#chunks.items;
+    if (!oldest) return !this.isWorn;
+    // No other chunk must come to its words.
+    const isLapping = this.#sequence + 1 - oldest.sequence >= SLOTS;
+    if (this.isWorn || isLapping) return false;
     // What has been sent can be taken back only by control words.
     const credit = this.#link.sharesControl ? CREDIT : 1;
     if (this.#chunks.length < credit) return true;
     // Tasks that wait side by side: enough chunks to keep them so.
-    const { concurrency } = this.#chunks.items[0]!.mode;
-    return concurrency > 1 && this.#tasks < concurrency * CREDIT &&
-      this.#chunks.length < SLOTS;
+    const { concurrency } = oldest.mode;
+    return concurrency > 1 && this.#tasks < concurrency * CREDIT;
   }
 
   /** Whether another worker could take over some of it. */
@@ -126,6 +130,11 @@ export class HeldChunks {
       refuseChunk(chunk, error, this.#workerId, this.#link.codec);
       return this.#events.onLess();
     }
+    // To read an element may run what ends the worker.
+    if (this.#hasLeft) {
+      this.#withdraw(sequence);
+      return chunk.source.putBack(chunk);
+    }
     chunk.sequence = sequence;
     this.#chunks.add(chunk);
     this.#tasks += chunk.elements.length;
@@ -133,6 +142,8 @@ export class HeldChunks {
     this.#lifespan = chunk.limits.workerLifespan ?? Infinity;
     if (this.#isWatched) this.#watch(chunk);
     this.#untold.watch(chunk);
+    // Or what ends the call.
+    if (!chunk.source.wants(chunk)) this.#drop(chunk);
   }
 
   /**
@@ -182,10 +193,13 @@ export class HeldChunks {
   /** Drops what is wanted no more, as far as not begun. */
   skipUnwanted(): void {
     for (const chunk of [...this.#chunks.items]) {
-      if (chunk.source.wants(chunk)) continue;
-      if (revoke(this.#link.control, chunk.sequence)) this.#giveBack(chunk);
-      else this.#link.skipRest(chunk.sequence);
+      if (!chunk.source.wants(chunk)) this.#drop(chunk);
     }
+  }
+
+  #drop(chunk: Chunk): void {
+    if (revoke(this.#link.control, chunk.sequence)) this.#giveBack(chunk);
+    else this.#link.skipRest(chunk.sequence);
   }
 
   /** A worker whose words cannot be read has told how far it is. */
@@ -199,7 +213,6 @@ export class HeldChunks {
   addResults(message: ResultsMessage): void {
     const [, sequence, offset, , , end] = message;
     const chunk = this.#find(sequence);
-    // Side by side, tasks go on after one has failed the call.
     if (!chunk) return;
     this.#noteTask();
     this.#watchdog.touch(sequence);
@@ -227,7 +240,8 @@ export class HeldChunks {
     this.#noteTask();
     const error = this.#readError(packed, chunk, index);
     chunk.source.failTask(chunk, index, error);
-    this.#end(chunk, 0);
+    // Side by side, the worker tells when the others have ended.
+    if (chunk.mode.concurrency === 1) this.#end(chunk, 0);
   }
 
   /** No task of a chunk can be run. */
@@ -246,14 +260,16 @@ export class HeldChunks {
 
   /** Nothing that comes from the worker counts any more. */
   leave(): void {
+    this.#hasLeft = true;
     this.#watchdog.stop();
     this.#untold.stop();
-    // A thread that cannot be stopped shall at least begin nothing more.
-    for (const { sequence } of this.#chunks.items) {
-      if (!revoke(this.#link.control, sequence)) {
-        skipRest(this.#link.control, sequence);
-      }
-    }
+    for (const { sequence } of this.#chunks.items) this.#withdraw(sequence);
+  }
+
+  /** A thread that cannot be stopped shall at least begin nothing more. */
+  #withdraw(sequence: number): void {
+    const { control } = this.#link;
+    if (!revoke(control, sequence)) skipRest(control, sequence);
   }
 
   /**
@@ -328,7 +344,7 @@ export class HeldChunks {
       this.#watchdog.watchTasks(
         chunk.sequence,
         taskTimeout + grace,
-        () => this.#overrun(chunk.sequence, taskTimeout),
+        (late) => this.#overrun(chunk.sequence, late, taskTimeout),
       );
     }
     if (this.#hasRunTasks || this.#watchdog.watches(INIT)) return;
@@ -347,16 +363,16 @@ export class HeldChunks {
     }
   }
 
-  #overrun(sequence: number, timeout: number): void {
+  /** Of the tasks that have begun, the one at `late` takes too long. */
+  #overrun(sequence: number, late: number, timeout: number): void {
     const { control } = this.#link;
     const chunk = this.#find(sequence);
     // Another one that was late with it has had the worker stopped.
     if (!chunk) return;
-    const before = progressOf(control, sequence).begun;
     this.#link.skipRest(sequence);
     const { begun, ended } = progressOf(control, sequence);
     // It has just ended: the worker leaves the rest, which others get.
-    if (ended || begun !== before) return;
+    if (ended || begun !== late) return;
     const errorOf = () => timeoutError("task", timeout, this.#workerId);
     if (chunk.mode.concurrency === 1) {
       if (chunk.mode.isolated) {
@@ -364,8 +380,8 @@ export class HeldChunks {
         // Results that are on their way must not go with the worker.
         for (let i = 0; i < begun - 1; i++) if (!chunk.reported?.[i]) return;
       }
-      const late = leadOn(errorOf(), this.#workerId, chunk, begun - 1);
-      chunk.source.failTask(chunk, begun - 1, late);
+      const error = leadOn(errorOf(), this.#workerId, chunk, begun - 1);
+      chunk.source.failTask(chunk, begun - 1, error);
       chunk.reported ??= new Uint8Array(chunk.elements.length);
       chunk.reported[begun - 1] = 1;
     }

@@ -1,5 +1,6 @@
 import { sliceOf } from "./slices.ts";
 import type { TypedArray } from "./types.ts";
+import { clearTimeout, setTimeout } from "./timers.ts";
 
 /** Where the elements of a call come from, read no further than asked. */
 export interface ElementReader {
@@ -199,8 +200,16 @@ class AsyncReader implements ElementReader {
     if (this.#isClosed || this.#inputEnded) return;
     this.#isClosed = true;
     this.#inputEnded = true;
-    // The call has ended: what return() does is no longer its concern.
-    Promise.resolve(this.#iterator?.return?.()).catch(() => {});
+    this.#leave();
+  }
+
+  /** What return() does is nobody's concern any more. */
+  async #leave(): Promise<void> {
+    try {
+      await this.#iterator?.return?.();
+    } catch {
+      // As it says.
+    }
   }
 
   async #read(): Promise<void> {
@@ -231,7 +240,7 @@ class AsyncReader implements ElementReader {
   /** The input is longer than it shall be read. */
   #cut(): void {
     this.#inputEnded = true;
-    Promise.resolve(this.#iterator!.return?.()).catch(() => {});
+    this.#leave();
   }
 
   #startPatience(): void {

@@ -6,6 +6,7 @@ import type { Crews, LifecycleHandles } from "./crews.ts";
 import type { Caller } from "./functions/caller.ts";
 import type { FunctionHandle } from "./functions/registry.ts";
 import type { ProgressTracker } from "./progress/tracker.ts";
+import { Queue } from "./queue.ts";
 import { createReader, type ElementReader, isPlainArray } from "./input.ts";
 import {
   type Chunk,
@@ -66,8 +67,13 @@ export class MapCall implements TaskSource, IteratedCall {
   #released: Promise<void> | undefined;
   readonly #mode: ChunkMode;
   readonly #reader: ElementReader;
-  /** Chunks that have come back, and chunks cut for other workers. */
-  #waiting: Chunk[] = [];
+  /**
+   * Chunks that have come back, and chunks cut for other workers: in one line,
+   * or one for each worker where tasks are ordered.
+   */
+  readonly #waiting: Queue<Chunk>[];
+  /** The number of chunks in these. */
+  #waitingChunks = 0;
   #chunks = 0;
   #endedChunks = 0;
   #read = 0;
@@ -87,6 +93,8 @@ export class MapCall implements TaskSource, IteratedCall {
   constructor(request: MapRequest, collect: (call: MapCall) => Collector) {
     this.#request = request;
     this.#collector = collect(this);
+    const lines = request.ordered ? request.nJobs : 1;
+    this.#waiting = Array.from({ length: lines }, () => new Queue<Chunk>());
     this.#mode = {
       concurrency: request.concurrency,
       isolated: request.settle,
@@ -130,25 +138,31 @@ export class MapCall implements TaskSource, IteratedCall {
   }
 
   hasChunk(): boolean {
-    if (this.#waiting.length > 0) return true;
+    if (this.#waitingChunks > 0) return true;
     const chunk = this.#cut();
-    if (chunk) this.#waiting.push(chunk);
+    if (chunk) this.putBack(chunk);
     return chunk !== undefined;
   }
 
   nextChunk(workerId: number): Chunk | undefined {
-    if (!this.#request.ordered) return this.#waiting.shift() ?? this.#cut();
-    const index = this.#waiting.findIndex((c) => c.workerId === workerId);
-    if (index >= 0) return this.#waiting.splice(index, 1)[0];
-    for (let chunk = this.#cut(); chunk; chunk = this.#cut()) {
-      if (chunk.workerId === workerId) return chunk;
-      this.#waiting.push(chunk);
+    const { ordered } = this.#request;
+    const waiting = this.#waiting[ordered ? workerId : 0]!.shift();
+    if (waiting) {
+      this.#waitingChunks--;
+      return waiting;
     }
-    return undefined;
+    let chunk = this.#cut();
+    while (ordered && chunk && chunk.workerId !== workerId) {
+      this.putBack(chunk);
+      chunk = this.#cut();
+    }
+    return chunk;
   }
 
   putBack(chunk: Chunk): void {
-    if (!this.#hasEnded) this.#waiting.push(chunk);
+    if (this.#hasEnded) return;
+    this.#waiting[chunk.workerId ?? 0]!.push(chunk);
+    this.#waitingChunks++;
   }
 
   addResults(
@@ -286,6 +300,7 @@ export class MapCall implements TaskSource, IteratedCall {
       workerId: ordered ? this.#chunks % nJobs : undefined,
       moves: this.#request.crews.moves && holdsMarked(elements),
       reported: undefined,
+      wanted: undefined,
       sequence: 0,
       sendTime: 0,
     };
@@ -356,7 +371,8 @@ export class MapCall implements TaskSource, IteratedCall {
       // The user's callback has thrown; an earlier error comes first.
       if (outcome === "finished") settle = () => this.#collector.fail(error);
     }
-    this.#waiting = [];
+    for (const line of this.#waiting) line.clear();
+    this.#waitingChunks = 0;
     this.#ignoreSignal?.();
     try {
       this.#reader.close();

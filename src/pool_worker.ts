@@ -25,8 +25,8 @@ import {
   UNSTARTABLE,
 } from "./wire/messages.ts";
 import { countersOf, setPhase } from "./wire/control.ts";
-import { callSoon } from "./worker/immediate.ts";
 import { WorkerLink } from "./worker_link.ts";
+import { callSoon, clearTimeout, setTimeout } from "./timers.ts";
 
 /** How long a worker may take to end after its last message, in ms. */
 const GRACE = 250;
@@ -112,7 +112,10 @@ export class PoolWorker {
     });
   }
 
-  /** Resolves when the worker can run tasks; rejects when it never will. */
+  /**
+   * Resolves when the worker can run tasks, or has stopped in an orderly way;
+   * rejects when it never will.
+   */
   get ready(): Promise<void> {
     return this.#ready.promise;
   }
@@ -140,7 +143,7 @@ export class PoolWorker {
   /** Sends a chunk. What cannot be sent fails by itself. */
   send(chunk: Chunk): void {
     // To read input, or a getter of an argument, may run what ends workers.
-    if (this.hasEnded) return chunk.source.putBack(chunk);
+    if (this.isLeaving) return chunk.source.putBack(chunk);
     const wasIdle = this.#held.size === 0;
     const isHot = wasIdle && this.isReady && this.#pace.isHot(chunk);
     this.#link.setHot(isHot);
@@ -156,8 +159,8 @@ export class PoolWorker {
   }
 
   /** Whether it takes nothing any more. */
-  get hasEnded(): boolean {
-    return this.#state === "ended";
+  get isLeaving(): boolean {
+    return this.#state === "stopping" || this.#state === "ended";
   }
 
   /** Whether it holds one chunk and has not begun it. */
@@ -197,9 +200,8 @@ export class PoolWorker {
   /** Stops the worker at once. */
   async terminate(): Promise<void> {
     if (this.#state === "ended") return;
-    this.#leave();
+    this.#leave(new PoolTerminatedError("The pool was terminated"));
     this.#stopped?.resolve([]);
-    this.#ready.reject(new PoolTerminatedError("The pool was terminated"));
     await this.#link.terminate();
   }
 
@@ -215,8 +217,11 @@ export class PoolWorker {
   }
 
   /** Nothing that comes from the worker counts any more. */
-  #leave(): void {
+  #leave(error?: Error): void {
     this.#state = "ended";
+    // One that has been told to stop need not have started.
+    if (error) this.#ready.reject(error);
+    else this.#ready.resolve();
     clearTimeout(this.#exitTimer);
     clearTimeout(this.#releaseTimer);
     this.#held.leave();
@@ -356,12 +361,11 @@ export class PoolWorker {
       : !isStarting && this.#held.isRunning
       ? "task"
       : "idleness";
-    this.#leave();
     // The runtime's own words for why a worker could not start say most.
     const error = during === "start" && end.error instanceof Error
       ? end.error
       : deathError(this.id, end);
-    this.#ready.reject(error);
+    this.#leave(error);
     // Only an exit function can have been lost.
     if (this.#hasExit) this.#stopped?.reject(error);
     else this.#stopped?.resolve([]);

@@ -1,3 +1,5 @@
+import { clearTimeout, setTimeout } from "./timers.ts";
+
 /** A promise with the functions that settle it. */
 export interface Resolvers<T> {
   promise: Promise<T>;

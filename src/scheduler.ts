@@ -155,8 +155,8 @@ export class Scheduler {
     this.#takers.moveToEnd(worker);
     this.#lastFed = worker;
     worker.send(chunk);
-    // It may have put it back, as it has ended meanwhile.
-    if (!worker.hasEnded) this.update(worker);
+    // It may have put it back, as it has been told to end meanwhile.
+    if (!worker.isLeaving) this.update(worker);
   }
 
   /** Moves chunks that wait behind a running one to workers without any. */

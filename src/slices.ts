@@ -51,7 +51,12 @@ export function sliceOf(
     return array.subarray(start, end);
   }
   // That of a Buffer is another one, which copies nothing.
-  return ArrayBuffer.isView(array)
-    ? typedArraySlice.call(array, start, end)
-    : array.slice(start, end);
+  if (ArrayBuffer.isView(array)) return typedArraySlice.call(array, start, end);
+  // That of a class is what its constructor makes.
+  const prototype: unknown = Object.getPrototypeOf(array);
+  if (prototype === Array.prototype) return array.slice(start, end);
+  const part: unknown[] = new Array(end - start);
+  // Missing elements stay missing.
+  for (let i = start; i < end; i++) if (i in array) part[i - start] = array[i];
+  return part;
 }

@@ -29,6 +29,8 @@ export interface Chunk {
   readonly moves: boolean;
   /** Marks the tasks whose results have arrived, once there are some. */
   reported: Uint8Array | undefined;
+  /** What its source notes: results of so many, from the first on, may be wanted. */
+  wanted: number | undefined;
   /** Its number among the chunks of the worker that was last sent it. */
   sequence: number;
   /** How long it took to send, in ms. */
@@ -101,6 +103,7 @@ export function partOf(chunk: Chunk, start: number, end: number): Chunk {
     elements: Array.prototype.slice.call(chunk.elements, start, end),
     first: chunk.first + start,
     reported: undefined,
+    wanted: undefined,
   };
 }
 

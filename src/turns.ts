@@ -1,4 +1,5 @@
 import { clock } from "./runtime/detect.ts";
+import { setTimeout } from "./timers.ts";
 
 /** How long who takes results may keep timers and messages waiting, in ms. */
 const LONGEST_WAIT = 8;
@@ -8,9 +9,6 @@ const MOST_STEPS = 64;
 
 /** Steps that take less together need no look in between, in ms. */
 const QUICK = 0.1;
-
-// Whoever replaces the timers to test his own code shall not stop ours.
-const { setTimeout } = globalThis;
 
 /** Since when a timer has been waiting for the event loop, if one is. */
 let waitingSince: number | undefined;

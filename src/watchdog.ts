@@ -14,7 +14,8 @@ interface Watch {
   readonly timeout: number;
   /** A number that changes with every step; undefined while none runs. */
   step(): number | undefined;
-  readonly onOverrun: () => void;
+  /** Hears which step is late. */
+  readonly onOverrun: (step: number) => void;
   seen: number | undefined;
   since: number;
 }
@@ -36,7 +37,11 @@ export class Watchdog {
   }
 
   /** Watches each task of a chunk. */
-  watchTasks(sequence: number, timeout: number, onOverrun: () => void): void {
+  watchTasks(
+    sequence: number,
+    timeout: number,
+    onOverrun: (begun: number) => void,
+  ): void {
     const control = this.#control;
     this.#watch(sequence, timeout, onOverrun, () => {
       if (!hasBegun(control, sequence)) return undefined;
@@ -81,7 +86,7 @@ export class Watchdog {
   #watch(
     key: number,
     timeout: number,
-    onOverrun: () => void,
+    onOverrun: (step: number) => void,
     step: () => number | undefined,
   ): void {
     this.#watches.set(key, {
@@ -117,6 +122,6 @@ export class Watchdog {
     // The timer goes on while there is something to watch, and then ends:
     // a chunk costs no timer of its own.
     if (this.#watches.size > 0) this.#schedule();
-    for (const watch of late) watch.onOverrun();
+    for (const watch of late) watch.onOverrun(watch.seen!);
   }
 }

@@ -1,5 +1,6 @@
 import { clock, runtime } from "../runtime/detect.ts";
 import type { ProgressStream } from "./terminal.ts";
+import { clearInterval, setInterval } from "../timers.ts";
 
 /** What bars need from the world. */
 export interface ProgressHost {

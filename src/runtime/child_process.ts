@@ -98,7 +98,17 @@ export function startProcess(
 
   child.on("message", (bytes: Uint8Array) => {
     // What user code there says to its parent is for nobody.
-    if (open && ArrayBuffer.isView(bytes)) events.onMessage(deserialize(bytes));
+    if (!open || !ArrayBuffer.isView(bytes)) return;
+    let message: unknown;
+    try {
+      message = deserialize(bytes);
+    } catch (reason) {
+      // There is no memory for it, perhaps: who waits for it shall not.
+      error = reason;
+      child.kill("SIGKILL");
+      return;
+    }
+    events.onMessage(message);
   });
   child.on("error", (reason: unknown) => {
     // That it could not be killed, or sent to, says nothing.

@@ -13,6 +13,7 @@ import type { Permissions } from "./deno_permissions.ts";
 import { startDenoProcess } from "./deno_process.ts";
 import { baseWithoutFile, importerAt } from "./import_as.ts";
 import { listenAlone, type OwnerPort } from "./owner_port.ts";
+import { clearInterval, setInterval, setTimeout } from "../timers.ts";
 
 // --- types ---
 

@@ -33,4 +33,4 @@ export const workerRuntime: WorkerRuntime = name === "node"
   : bunWorker;
 
 /** The clock of this thread. */
-export const clock: Clock = name === "node" ? nodeClock : performance;
+export const clock: Clock = name === "node" ? nodeClock() : performance;

@@ -1,6 +1,7 @@
 import { CHANNEL } from "./boot_script.ts";
 import type { WorkerRuntime } from "./contract.ts";
 import { loadNative } from "./native.ts";
+import { setTimeout } from "../timers.ts";
 
 /** What the boot script leaves, see boot_script.ts. */
 interface Channel {

@@ -16,6 +16,7 @@ import {
   openSegment,
   readHandle,
 } from "./segment.ts";
+import { setTimeout } from "../timers.ts";
 
 export type { MemoryHandle } from "./segment.ts";
 

@@ -11,6 +11,7 @@ import type { Cell } from "./cell.ts";
 import { withResolvers } from "../promises.ts";
 import { givenUpError, isGivenUp } from "./held.ts";
 import { sleep, sleepAsync } from "./waiting.ts";
+import { setTimeout } from "../timers.ts";
 
 /** Options of what blocks its thread until it can go on. */
 export interface SyncWaitOptions {

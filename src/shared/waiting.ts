@@ -13,6 +13,7 @@
 
 import { loadNative, type Native } from "../runtime/native.ts";
 import type { Cell } from "./cell.ts";
+import { clearTimeout, setTimeout } from "../timers.ts";
 
 /** Sleepers look again at least so often, in ms. */
 const SLICE = 1000;

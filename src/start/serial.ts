@@ -7,7 +7,7 @@ import { exportOf } from "../worker/exports.ts";
 import type { FunctionFinder } from "../worker/find_function.ts";
 import { Runner } from "../worker/runner.ts";
 import type { Starter } from "./contract.ts";
-import { callSoon } from "../worker/immediate.ts";
+import { callSoon, queueMicrotask } from "../timers.ts";
 
 /** How functions are found where they already are. */
 const finder: FunctionFinder = {

@@ -210,7 +210,9 @@ export function beginTaskLoosely(
 ): boolean {
   const slot = slotOf(sequence);
   control[slot + 1] = (index + 1) * 2;
-  return Atomics.load(control, slot) === word(sequence, TAKEN);
+  if (Atomics.load(control, slot) === word(sequence, TAKEN)) return true;
+  control[slot + 1] = index * 2;
+  return false;
 }
 
 /**

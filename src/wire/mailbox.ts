@@ -99,13 +99,13 @@ export class Mailbox {
    * it before `post()` returns.
    */
   post(post: () => void): void {
-    Atomics.store(this.#words, POSTED, ++this.#count);
+    Atomics.store(this.#words, POSTED, this.#count = next(this.#count, 1));
     const state = Atomics.load(this.#words, STATE);
     if ((state & 3) === SLEEPING) this.#wake(state, CLOSED);
     try {
       post();
     } catch (error) {
-      Atomics.store(this.#words, POSTED, --this.#count);
+      Atomics.store(this.#words, POSTED, this.#count = next(this.#count, -1));
       throw error;
     }
   }
@@ -160,7 +160,7 @@ export class Mailbox {
 
   /** A message has come through the port. */
   noteSeen(): void {
-    this.#count++;
+    this.#count = next(this.#count, 1);
   }
 
   /** Whether the sender says that more follows. */
@@ -233,6 +233,11 @@ export class Mailbox {
     }
     Atomics.compareExchange(words, STATE, asleep, CLOSED);
   }
+}
+
+/** The count that follows, as a word holds it. */
+function next(count: number, step: 1 | -1): number {
+  return (count + step) | 0;
 }
 
 /** The state of an open box whose receiver has had so many posted messages. */

@@ -18,7 +18,7 @@ import { type HotLine, MOST_TASKS } from "../wire/hot_line.ts";
 import type { UntoldResults } from "../wire/untold.ts";
 import { explainCloneFailure } from "../wire/values.ts";
 import { ResultList } from "./result_list.ts";
-import { callSoon } from "./immediate.ts";
+import { callSoon } from "../timers.ts";
 
 /** Sends a message to the owner. */
 export type Post = (message: FromWorker, transfer?: ArrayBuffer[]) => void;
@@ -28,6 +28,8 @@ export interface ReportSetup {
   sequence: number;
   /** Whether each task stands for itself. */
   isolated: boolean;
+  /** Whether tasks run one after the other, so that none is left when one fails. */
+  isInOrder: boolean;
   /** Where results wait to be told together, if they may. */
   untold: UntoldResults | undefined;
   control: ControlBlock;
@@ -100,10 +102,10 @@ export class ChunkReport {
     this.#first = index;
   }
 
-  /** A task failed, and with it the chunk. */
+  /** A task failed, and with it the call: tasks in order end by that. */
   fail(index: number, error: unknown): void {
-    const { sequence, control, post, packError } = this.#setup;
-    endTasks(control, sequence);
+    const { sequence, control, post, packError, isInOrder } = this.#setup;
+    if (isInOrder) endTasks(control, sequence);
     post([FAILED, sequence, index, packError(error), this.#takeLongest()]);
   }
 
@@ -164,12 +166,25 @@ export class ChunkReport {
       try {
         this.#send(index, [results[i]], failed, last);
       } catch {
-        const error = explainCloneFailure(results[i], "the result");
-        if (!this.#setup.isolated) return this.fail(index, error);
+        const error = this.#refusalOf(results[i]);
+        if (!this.#setup.isolated) {
+          this.fail(index, error);
+          if (final && !this.#setup.isInOrder) this.#send(index, [], [], true);
+          return;
+        }
         const failure: Failure = [index, this.#setup.packError(error)];
         this.#send(index, [undefined], [failure], last);
       }
     }
+  }
+
+  /** Why a result cannot be sent. */
+  #refusalOf(result: unknown): Error {
+    const what = "the result";
+    const [packed] = this.#setup.codec.packEach([result], () => what);
+    return packed && "error" in packed
+      ? packed.error
+      : explainCloneFailure(result, what);
   }
 
   #send(

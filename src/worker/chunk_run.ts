@@ -11,8 +11,8 @@ import type { Announcer } from "./announcer.ts";
 import type { ChunkReport } from "./chunk_report.ts";
 import type { Gate } from "./gate.ts";
 import { isThenable, runQuickly } from "./quick_run.ts";
-import { callSoon } from "./immediate.ts";
 import { inTime } from "./in_time.ts";
+import { callSoon } from "../timers.ts";
 
 /** A task function as it is called with an element. */
 export type ElementTask = (element: unknown) => unknown;
@@ -189,9 +189,10 @@ export async function runSideBySide(
       report.add(value);
     } catch (error) {
       meter?.addFailure();
-      if (!mode.isolated) return report.fail(index, error);
-      report.moveTo(index);
-      report.addFailure(index, error);
+      if (mode.isolated) {
+        report.moveTo(index);
+        report.addFailure(index, error);
+      } else report.fail(index, error);
     } finally {
       if (beganAt !== undefined) meter!.leaveTask(elements[index], beganAt);
       gate.leave();

@@ -1,6 +1,7 @@
 import { clock } from "../runtime/detect.ts";
 import { LONGEST_TIMER } from "../timeouts.ts";
 import { isThenable } from "./quick_run.ts";
+import { clearTimeout, setTimeout } from "../timers.ts";
 
 /** What `run` gives. Rejects when it has taken, or takes, longer than `ms`. */
 export async function inTime(

@@ -5,6 +5,7 @@ import type { FunctionFinder } from "./find_function.ts";
 import { withoutImporter } from "./import_errors.ts";
 import { matchTask } from "./match_task.ts";
 import { enterWorker, type RegisteredTask, type WorkerScope } from "./scope.ts";
+import { setTimeout } from "../timers.ts";
 
 // deno-lint-ignore ban-types
 type Callable = Function;

@@ -323,6 +323,7 @@ export class Runner {
     return new ChunkReport({
       sequence,
       isolated,
+      isInOrder: concurrency === 1,
       // The owner could not fetch them where it does not see the words.
       untold: isolated && concurrency === 1 && !announcer
         ? this.#untold

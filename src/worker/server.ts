@@ -17,6 +17,7 @@ import {
   TO,
   type ToServer,
 } from "../wire/server_messages.ts";
+import { setTimeout } from "../timers.ts";
 
 /** Kinds of spares that are kept ready: those asked for last. */
 const KINDS = 2;
