@@ -1,11 +1,11 @@
 import { runtime } from "./runtime/detect.ts";
 import { LONGEST_TIMER } from "./timeouts.ts";
-import { clearTimeout, setTimeout } from "./timers.ts";
+import { clearTimeout, setTimeout, type Timer } from "./timers.ts";
 
 /** Does something a while later, unless the program has ended by then. */
 export class BackgroundTimer {
   readonly #act: () => void;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Timer;
 
   constructor(act: () => void) {
     this.#act = act;

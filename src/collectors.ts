@@ -16,6 +16,21 @@ export interface Collector {
   fail(error: unknown): void;
 }
 
+/** Results, and the errors by index from `offset` on, as of `allSettled()`. */
+export function outcomesOf(
+  results: ArrayLike<unknown>,
+  failures: Map<number, unknown> | undefined,
+  offset: number,
+): PromiseSettledResult<unknown>[] {
+  return Array.from(
+    results,
+    (value, i) =>
+      failures?.has(offset + i)
+        ? { status: "rejected", reason: failures.get(offset + i) }
+        : { status: "fulfilled", value },
+  );
+}
+
 /** Results of consecutive tasks. */
 type Part = ArrayLike<unknown>;
 

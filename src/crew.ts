@@ -1,5 +1,4 @@
 import { BackgroundTimer } from "./background_timer.ts";
-import { WorkerDiedError } from "./errors.ts";
 import type { FunctionHandle } from "./functions/registry.ts";
 import type { LongTask } from "./insights/worker_meter.ts";
 import { Lull } from "./lull.ts";
@@ -13,6 +12,7 @@ import { type Resolvers, withResolvers } from "./promises.ts";
 import { clock } from "./runtime/detect.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { Starter, StartSetup } from "./start/contract.ts";
+import { deathsError } from "./task_errors.ts";
 import type { TaskSource } from "./task_source.ts";
 import { queueMicrotask } from "./timers.ts";
 
@@ -258,12 +258,7 @@ export class Crew implements WorkerOwner {
       // It will not start better for the tasks at hand.
       this.#scheduler.clear(error);
     } else if (this.#deaths > MAX_DEATHS) {
-      this.#scheduler.clear(
-        new WorkerDiedError(
-          `${this.#deaths} workers in a row died: ${error.message}`,
-          { workerId: worker.id, cause: error },
-        ),
-      );
+      this.#scheduler.clear(deathsError(this.#deaths, worker.id, error));
     }
     // Only when what it held has been put back can that be handed out.
     queueMicrotask(() => this.feed());

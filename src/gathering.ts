@@ -2,7 +2,7 @@ import type { AdaptiveSizer } from "./chunking.ts";
 import type { FunctionHandle } from "./functions/registry.ts";
 import type { Chunk } from "./task_source.ts";
 import { MOST_TASKS } from "./wire/hot_line.ts";
-import { clearTimeout, setTimeout } from "./timers.ts";
+import { clearTimeout, setTimeout, type Timer } from "./timers.ts";
 
 /**
  * A call is quick if so many take a tenth of a ms together, for each worker but
@@ -49,7 +49,7 @@ export class Gathering {
   /** Whether those who got results in this tick may be about to call. */
   #isPausing = false;
   /** Keeps the program alive, as calls wait for it. */
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Timer;
 
   /** `feed` is called when calls that waited may be handed out. */
   constructor(nJobs: number, sizer: AdaptiveSizer, feed: () => void) {

@@ -1,8 +1,14 @@
-import { Line } from "./line.ts";
+import { ChunkLine } from "./chunk_line.ts";
 import { readError, readResults, type ResultsMessage } from "./read_results.ts";
-import { putBackFrom, refuseChunk } from "./refuse_chunk.ts";
+import { failBegun, putBackFrom, refuseChunk } from "./refuse_chunk.ts";
 import { leadOn } from "./task_errors.ts";
-import { type Chunk, isDivisible, partOf, restOf } from "./task_source.ts";
+import {
+  type Chunk,
+  isDivisible,
+  partOf,
+  restOf,
+  shorten,
+} from "./task_source.ts";
 import { timeoutError } from "./timeouts.ts";
 import { Watchdog } from "./watchdog.ts";
 import {
@@ -50,13 +56,12 @@ export class HeldChunks {
   readonly #watchdog: Watchdog;
   readonly #untold: UntoldWatch;
   /** Those that have been sent and not ended, oldest first. */
-  readonly #chunks = new Line<Chunk>();
+  readonly #chunks = new ChunkLine();
   /** Tasks in these chunks. */
   #tasks = 0;
   /** Tasks that the worker was given and has not given back. */
   #lifetimeTasks = 0;
   #lifespan = Infinity;
-  #sequence = 0;
   #hasRunTasks = false;
   #hasLeft = false;
 
@@ -101,17 +106,14 @@ export class HeldChunks {
 
   /** Whether the worker takes one more chunk. */
   get hasRoom(): boolean {
-    const [oldest] = this.#chunks.items;
-    if (!oldest) return !this.isWorn;
-    // No other chunk must come to its words.
-    const isLapping = this.#sequence + 1 - oldest.sequence >= SLOTS;
-    if (this.isWorn || isLapping) return false;
+    if (this.isWorn) return false;
     // What has been sent can be taken back only by control words.
     const credit = this.#link.sharesControl ? CREDIT : 1;
     if (this.#chunks.length < credit) return true;
     // Tasks that wait side by side: enough chunks to keep them so.
-    const { concurrency } = oldest.mode;
-    return concurrency > 1 && this.#tasks < concurrency * CREDIT;
+    const { concurrency } = this.#chunks.items[0]!.mode;
+    return concurrency > 1 && this.#tasks < concurrency * CREDIT &&
+      this.#chunks.length < SLOTS;
   }
 
   /** Whether another worker could take over some of it. */
@@ -123,7 +125,7 @@ export class HeldChunks {
 
   /** Sends a chunk. What cannot be sent fails by itself. */
   send(chunk: Chunk): void {
-    const sequence = ++this.#sequence;
+    const sequence = this.#chunks.nextSequence();
     try {
       chunk.sendTime = this.#link.sendChunk(sequence, chunk);
     } catch (error) {
@@ -184,8 +186,7 @@ export class HeldChunks {
     const middle = Math.ceil((begun + length) / 2);
     const taken = partOf(chunk, begun, middle);
     const rest = restOf(chunk, middle);
-    chunk.elements = Array.prototype.slice.call(chunk.elements, 0, begun);
-    chunk.reported = chunk.reported?.slice(0, begun);
+    shorten(chunk, begun);
     if (middle < length) chunk.source.putBack(rest);
     return taken;
   }
@@ -204,7 +205,7 @@ export class HeldChunks {
 
   /** A worker whose words cannot be read has told how far it is. */
   noteBegun(sequence: number, begun: number): void {
-    if (this.#find(sequence)) {
+    if (this.#chunks.find(sequence)) {
       setBegun(this.#link.control, sequence, begun);
     }
   }
@@ -212,7 +213,7 @@ export class HeldChunks {
   /** Results of consecutive tasks have arrived. */
   addResults(message: ResultsMessage): void {
     const [, sequence, offset, , , end] = message;
-    const chunk = this.#find(sequence);
+    const chunk = this.#chunks.find(sequence);
     if (!chunk) return;
     this.#noteTask();
     this.#watchdog.touch(sequence);
@@ -235,7 +236,7 @@ export class HeldChunks {
 
   /** A task has failed, and with it its chunk. */
   failTask(sequence: number, index: number, packed: PackedError): void {
-    const chunk = this.#find(sequence);
+    const chunk = this.#chunks.find(sequence);
     if (!chunk) return;
     this.#noteTask();
     const error = this.#readError(packed, chunk, index);
@@ -250,7 +251,7 @@ export class HeldChunks {
     packed: PackedError,
     stage: "function" | "workerInit",
   ): void {
-    const chunk = this.#find(sequence);
+    const chunk = this.#chunks.find(sequence);
     if (!chunk) return;
     const error = this.#readError(packed, chunk);
     if (stage === "workerInit") return this.#events.onGiveUp(() => error, true);
@@ -295,14 +296,10 @@ export class HeldChunks {
 
   #loseOne(chunk: Chunk, errorOf: () => unknown): void {
     this.#untold.fetch(chunk);
-    const { source, sequence, reported } = chunk;
-    const begun = hasBegun(this.#link.control, sequence)
-      ? progressOf(this.#link.control, sequence).begun
+    const begun = hasBegun(this.#link.control, chunk.sequence)
+      ? progressOf(this.#link.control, chunk.sequence).begun
       : 0;
-    for (let i = 0; i < begun; i++) {
-      if (reported?.[i]) continue;
-      source.failTask(chunk, i, leadOn(errorOf(), this.#workerId, chunk, i));
-    }
+    failBegun(begun, chunk, errorOf, this.#workerId);
     putBackFrom(begun, chunk, this.#workerId);
   }
 
@@ -310,10 +307,6 @@ export class HeldChunks {
   #noteTask(): void {
     this.#hasRunTasks = true;
     this.#watchdog.unwatch(INIT);
-  }
-
-  #find(sequence: number): Chunk | undefined {
-    return this.#chunks.items.find((chunk) => chunk.sequence === sequence);
   }
 
   #giveBack(chunk: Chunk): void {
@@ -366,7 +359,7 @@ export class HeldChunks {
   /** Of the tasks that have begun, the one at `late` takes too long. */
   #overrun(sequence: number, late: number, timeout: number): void {
     const { control } = this.#link;
-    const chunk = this.#find(sequence);
+    const chunk = this.#chunks.find(sequence);
     // Another one that was late with it has had the worker stopped.
     if (!chunk) return;
     this.#link.skipRest(sequence);

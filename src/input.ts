@@ -1,6 +1,6 @@
 import { sliceOf } from "./slices.ts";
 import type { TypedArray } from "./types.ts";
-import { clearTimeout, setTimeout } from "./timers.ts";
+import { clearTimeout, setTimeout, type Timer } from "./timers.ts";
 
 /** Where the elements of a call come from, read no further than asked. */
 export interface ElementReader {
@@ -156,7 +156,7 @@ class AsyncReader implements ElementReader {
   #isClosed = false;
   #failure: { error: unknown } | undefined;
   #inputEnded = false;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Timer;
   #isPatienceOver = false;
 
   constructor(

@@ -1,12 +1,11 @@
 import { whenAborted } from "./abort.ts";
 import type { ChunkSizer } from "./chunking.ts";
-import type { Collector, IteratedCall } from "./collectors.ts";
+import { type Collector, type IteratedCall, outcomesOf } from "./collectors.ts";
 import type { Crew } from "./crew.ts";
 import type { Crews, LifecycleHandles } from "./crews.ts";
 import type { Caller } from "./functions/caller.ts";
 import type { FunctionHandle } from "./functions/registry.ts";
 import type { ProgressTracker } from "./progress/tracker.ts";
-import { Queue } from "./queue.ts";
 import { createReader, type ElementReader, isPlainArray } from "./input.ts";
 import {
   type Chunk,
@@ -17,6 +16,7 @@ import {
 import { afterTurn, isTurnDue } from "./turns.ts";
 import type { ChunkMode } from "./wire/messages.ts";
 import { holdsMarked } from "./wire/transfer.ts";
+import { WaitingChunks } from "./waiting_chunks.ts";
 
 /**
  * How long results may keep timers and messages waiting, in ms. Workers run out
@@ -67,13 +67,8 @@ export class MapCall implements TaskSource, IteratedCall {
   #released: Promise<void> | undefined;
   readonly #mode: ChunkMode;
   readonly #reader: ElementReader;
-  /**
-   * Chunks that have come back, and chunks cut for other workers: in one line,
-   * or one for each worker where tasks are ordered.
-   */
-  readonly #waiting: Queue<Chunk>[];
-  /** The number of chunks in these. */
-  #waitingChunks = 0;
+  /** Chunks that have come back, and chunks cut for other workers. */
+  readonly #waiting: WaitingChunks;
   #chunks = 0;
   #endedChunks = 0;
   #read = 0;
@@ -93,8 +88,7 @@ export class MapCall implements TaskSource, IteratedCall {
   constructor(request: MapRequest, collect: (call: MapCall) => Collector) {
     this.#request = request;
     this.#collector = collect(this);
-    const lines = request.ordered ? request.nJobs : 1;
-    this.#waiting = Array.from({ length: lines }, () => new Queue<Chunk>());
+    this.#waiting = new WaitingChunks(request.ordered ? request.nJobs : 1);
     this.#mode = {
       concurrency: request.concurrency,
       isolated: request.settle,
@@ -138,7 +132,7 @@ export class MapCall implements TaskSource, IteratedCall {
   }
 
   hasChunk(): boolean {
-    if (this.#waitingChunks > 0) return true;
+    if (this.#waiting.length > 0) return true;
     const chunk = this.#cut();
     if (chunk) this.putBack(chunk);
     return chunk !== undefined;
@@ -146,11 +140,8 @@ export class MapCall implements TaskSource, IteratedCall {
 
   nextChunk(workerId: number): Chunk | undefined {
     const { ordered } = this.#request;
-    const waiting = this.#waiting[ordered ? workerId : 0]!.shift();
-    if (waiting) {
-      this.#waitingChunks--;
-      return waiting;
-    }
+    const waiting = this.#waiting.shift(ordered ? workerId : 0);
+    if (waiting) return waiting;
     let chunk = this.#cut();
     while (ordered && chunk && chunk.workerId !== workerId) {
       this.putBack(chunk);
@@ -160,9 +151,7 @@ export class MapCall implements TaskSource, IteratedCall {
   }
 
   putBack(chunk: Chunk): void {
-    if (this.#hasEnded) return;
-    this.#waiting[chunk.workerId ?? 0]!.push(chunk);
-    this.#waitingChunks++;
+    if (!this.#hasEnded) this.#waiting.push(chunk);
   }
 
   addResults(
@@ -173,15 +162,7 @@ export class MapCall implements TaskSource, IteratedCall {
   ): void {
     this.#add(
       chunk.first + offset,
-      this.#request.settle
-        ? Array.from(
-          results,
-          (value, i) =>
-            failures?.has(offset + i)
-              ? { status: "rejected", reason: failures.get(offset + i) }
-              : { status: "fulfilled", value },
-        )
-        : results,
+      this.#request.settle ? outcomesOf(results, failures, offset) : results,
     );
   }
 
@@ -371,8 +352,7 @@ export class MapCall implements TaskSource, IteratedCall {
       // The user's callback has thrown; an earlier error comes first.
       if (outcome === "finished") settle = () => this.#collector.fail(error);
     }
-    for (const line of this.#waiting) line.clear();
-    this.#waitingChunks = 0;
+    this.#waiting.clear();
     this.#ignoreSignal?.();
     try {
       this.#reader.close();

@@ -26,7 +26,7 @@ import {
 } from "./wire/messages.ts";
 import { countersOf, setPhase } from "./wire/control.ts";
 import { WorkerLink } from "./worker_link.ts";
-import { callSoon, clearTimeout, setTimeout } from "./timers.ts";
+import { callSoon, clearTimeout, setTimeout, type Timer } from "./timers.ts";
 
 /** How long a worker may take to end after its last message, in ms. */
 const GRACE = 250;
@@ -85,9 +85,9 @@ export class PoolWorker {
   readonly #ready = withResolvers<void>();
   #stopped: Resolvers<unknown[]> | undefined;
   #exitTimeout: number | undefined;
-  #exitTimer: ReturnType<typeof setTimeout> | undefined;
+  #exitTimer: Timer;
   #isKeptAlive = true;
-  #releaseTimer: ReturnType<typeof setTimeout> | undefined;
+  #releaseTimer: Timer;
 
   /** Starts a worker. */
   constructor(

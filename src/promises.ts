@@ -1,4 +1,4 @@
-import { clearTimeout, setTimeout } from "./timers.ts";
+import { clearTimeout, setTimeout, type Timer } from "./timers.ts";
 
 /** A promise with the functions that settle it. */
 export interface Resolvers<T> {
@@ -23,7 +23,7 @@ export async function within(
   promise: Promise<unknown>,
   ms: number,
 ): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let timer: Timer;
   const timeout = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, ms);
   });

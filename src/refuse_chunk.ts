@@ -37,6 +37,19 @@ export function refuseChunk(
   source.endChunk(chunk, 0);
 }
 
+/** The worker is gone: what it had begun of a chunk, and not reported, fails. */
+export function failBegun(
+  begun: number,
+  chunk: Chunk,
+  errorOf: () => unknown,
+  workerId: number,
+): void {
+  for (let i = 0; i < begun; i++) {
+    if (chunk.reported?.[i]) continue;
+    chunk.source.failTask(chunk, i, leadOn(errorOf(), workerId, chunk, i));
+  }
+}
+
 /**
  * Lets other workers have what the worker has not begun of a chunk, if it is
  * wanted; what has been moved there fails.

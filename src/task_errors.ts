@@ -42,6 +42,18 @@ export function movedError(workerId: number): Error {
   );
 }
 
+/** The error for all calls when so many workers in a row died outside of tasks. */
+export function deathsError(
+  count: number,
+  workerId: number,
+  cause: Error,
+): WorkerDiedError {
+  return new WorkerDiedError(
+    `${count} workers in a row died: ${cause.message}`,
+    { workerId, cause },
+  );
+}
+
 /** The error for tasks of a worker that is gone. */
 export function deathError(workerId: number, end: WorkerEnd): Error {
   const { exitCode, signal, error, stderr } = end;

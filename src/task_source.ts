@@ -107,6 +107,12 @@ export function partOf(chunk: Chunk, start: number, end: number): Chunk {
   };
 }
 
+/** Leaves a chunk only its first tasks. */
+export function shorten(chunk: Chunk, length: number): void {
+  chunk.elements = Array.prototype.slice.call(chunk.elements, 0, length);
+  chunk.reported = chunk.reported?.slice(0, length);
+}
+
 /** Whether there are several tasks that run in order, each for itself. */
 export function endsOneByOne({ mode, elements }: Chunk): boolean {
   return elements.length > 1 && mode.concurrency === 1 && mode.isolated;

@@ -5,22 +5,39 @@
  * @module
  */
 
-const scope = globalThis;
+/** What a timer is depends on the runtime. */
+export type Timer = unknown;
+
+type Start = (
+  callback: (value: never) => void,
+  ms?: number,
+  value?: unknown,
+) => Timer;
+type Clear = (timer: Timer) => void;
+
+const scope = globalThis as unknown as {
+  setTimeout: Start;
+  clearTimeout: Clear;
+  setInterval: Start;
+  clearInterval: Clear;
+  queueMicrotask(callback: () => void): void;
+};
 
 /** That of the runtime. */
-export const setTimeout: typeof scope.setTimeout = scope.setTimeout;
+export const setTimeout: Start = scope.setTimeout;
 
 /** That of the runtime. */
-export const clearTimeout: typeof scope.clearTimeout = scope.clearTimeout;
+export const clearTimeout: Clear = scope.clearTimeout;
 
 /** That of the runtime. */
-export const setInterval: typeof scope.setInterval = scope.setInterval;
+export const setInterval: Start = scope.setInterval;
 
 /** That of the runtime. */
-export const clearInterval: typeof scope.clearInterval = scope.clearInterval;
+export const clearInterval: Clear = scope.clearInterval;
 
 /** That of the runtime. */
-export const queueMicrotask: typeof scope.queueMicrotask = scope.queueMicrotask;
+export const queueMicrotask: (callback: () => void) => void =
+  scope.queueMicrotask;
 
 // A getter on Deno, which takes 20 ms to make it.
 const immediate = Object.getOwnPropertyDescriptor(scope, "setImmediate");

@@ -103,7 +103,7 @@ test("HotLine carries a task and its result", () => {
   assert(owner.isExpecting);
   assertEquals(worker.receiveChunk(false), [3, 7, 3, mode, [["a", { b: 1 }]]]);
   assert(worker.sendResults(7, 1.5, [null]));
-  const results = [1, 7, 0, [null], undefined, [1.5]] as const;
+  const results = [RESULTS, 7, 0, [null], undefined, [1.5]] as const;
   assertEquals<unknown>(owner.receiveResults(), results);
   assertEquals(owner.isExpecting, false);
 });
@@ -117,7 +117,7 @@ test("HotLine carries several tasks and their results", () => {
     assert(owner.sendChunk(7, 3, mode, list));
     assertEquals(worker.receiveChunk(false), [3, 7, 3, mode, list]);
     assert(worker.sendResults(7, 1.5, Float64Array.from(list)));
-    const results = [1, 7, 0, list, undefined, [1.5]] as const;
+    const results = [RESULTS, 7, 0, list, undefined, [1.5]] as const;
     assertEquals<unknown>(owner.receiveResults(), results);
   }
 });

@@ -13,7 +13,12 @@ import type { Permissions } from "./deno_permissions.ts";
 import { startDenoProcess } from "./deno_process.ts";
 import { baseWithoutFile, importerAt } from "./import_as.ts";
 import { listenAlone, type OwnerPort } from "./owner_port.ts";
-import { clearInterval, setInterval, setTimeout } from "../timers.ts";
+import {
+  clearInterval,
+  setInterval,
+  setTimeout,
+  type Timer,
+} from "../timers.ts";
 
 // --- types ---
 
@@ -149,7 +154,7 @@ function startThread(
   let alive = true;
   let open = true;
   let heard = false;
-  let check: ReturnType<typeof setInterval> | undefined;
+  let check: Timer;
 
   function end(exit: { error?: unknown }): void {
     clearInterval(check);

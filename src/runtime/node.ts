@@ -275,7 +275,8 @@ export const nodeWorker: WorkerRuntime = {
     // Lets what was posted or printed leave; then nothing of the user's
     // (a timer, a server) may hold the thread.
     port().close();
-    setTimeout(() => scope.process.exit(0), 20).unref();
+    const timer = setTimeout(() => scope.process.exit(0), 20);
+    (timer as { unref(): void }).unref();
   },
   async beforeImport(typescriptLoader) {
     if (typescriptLoader === undefined) return;

@@ -13,7 +13,7 @@
 
 import { loadNative, type Native } from "../runtime/native.ts";
 import type { Cell } from "./cell.ts";
-import { clearTimeout, setTimeout } from "../timers.ts";
+import { clearTimeout, setTimeout, type Timer } from "../timers.ts";
 
 /** Sleepers look again at least so often, in ms. */
 const SLICE = 1000;
@@ -102,7 +102,7 @@ export function sleepAsync(
   if (attempt && !attempt.async) return undefined;
   let hasEnded = false;
   let onWasted: (() => void) | undefined;
-  let timer: ReturnType<typeof setTimeout>;
+  let timer: Timer;
   const over = new Promise<void>((resolve) => {
     const end = () => {
       hasEnded = true;

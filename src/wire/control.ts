@@ -3,8 +3,8 @@
  * chunks without a message, so that it works while the worker is busy in
  * synchronous code.
  *
- * Every chunk sent to a worker has a sequence number (1, 2, 3, ...) and owns
- * the slot `sequence % SLOTS` of two Int32 words:
+ * Every chunk sent to a worker has a sequence number, a higher one than those
+ * before it, and owns the slot `sequence % SLOTS` of two Int32 words:
  *
  * - word 0: `sequence * 4 + state`. The owner writes OFFERED before it posts
  *   the chunk. Whoever wins the compare-and-exchange decides: the worker to

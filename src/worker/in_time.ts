@@ -1,7 +1,7 @@
 import { clock } from "../runtime/detect.ts";
 import { LONGEST_TIMER } from "../timeouts.ts";
 import { isThenable } from "./quick_run.ts";
-import { clearTimeout, setTimeout } from "../timers.ts";
+import { clearTimeout, setTimeout, type Timer } from "../timers.ts";
 
 /** What `run` gives. Rejects when it has taken, or takes, longer than `ms`. */
 export async function inTime(
@@ -18,7 +18,7 @@ export async function inTime(
     throw late();
   }
   if (!isThenable(value)) return value;
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let timer: Timer;
   const timeIsUp = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(late()), Math.min(left, LONGEST_TIMER));
   });
