@@ -306,7 +306,7 @@ export class ApplyBurst {
     const before = states[index];
     states[index] = outcome;
     this.#settled++;
-    const released = this.#release();
+    const released = this.#release(outcome instanceof Failure);
     if (this.#openGate) {
       this.#openGate();
       this.#openGate = undefined;
@@ -350,7 +350,7 @@ export class ApplyBurst {
   }
 
   /** Does what belongs to the end of a call. */
-  #release(): Promise<void> | undefined {
+  #release(isFailed: boolean): Promise<void> | undefined {
     const { crews } = this.#context;
     const lane = this.#lane;
     if (this.#settled === this.length) {
@@ -358,7 +358,7 @@ export class ApplyBurst {
       if (this.handle.temporary) crews.forget(this.handle);
       lane?.drop(this);
     }
-    return lane && crews.release(lane.crew);
+    return lane && crews.release(lane.crew, isFailed);
   }
 }
 

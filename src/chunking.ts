@@ -17,8 +17,10 @@ export interface ChunkSizer {
   readonly size: number;
   /** The most tasks that a chunk will have, for now. */
   readonly largest: number;
-  /** Whether a chunk may be sent before it has that many. */
+  /** Whether a chunk may be sent before it has that many, if input is slow. */
   readonly mayGoUnfilled: boolean;
+  /** Whether the size follows from how long tasks take. */
+  readonly adapts: boolean;
   /** A chunk has been cut. */
   cut(): void;
   /** A chunk of `count` tasks took `cost` ms to run, or to send. */
@@ -30,11 +32,13 @@ export interface ChunkSizer {
  * a size of 2.5 gives 3, 2, 3, 2 tasks. The scheme is MPIRE's.
  */
 export class FixedSizer implements ChunkSizer {
-  readonly mayGoUnfilled = false;
+  readonly mayGoUnfilled: boolean;
+  readonly adapts = false;
   readonly #chunkSize: number;
   #target: number;
 
-  constructor(chunkSize: number) {
+  constructor(chunkSize: number, mayGoUnfilled: boolean = false) {
+    this.mayGoUnfilled = mayGoUnfilled;
     // Larger ones would add up to infinity.
     this.#chunkSize = Math.min(chunkSize, Number.MAX_SAFE_INTEGER);
     this.#target = this.#chunkSize;
@@ -67,7 +71,8 @@ export class JoiningSizer implements ChunkSizer {
   static readonly #TARGET = 1;
   /** Chunks that are sent at once, at most. */
   static readonly #MOST = 16;
-  readonly mayGoUnfilled = false;
+  readonly mayGoUnfilled = true;
+  readonly adapts = false;
   readonly #chunkSize: number;
   readonly #single: FixedSizer;
   readonly #nJobs: number;
@@ -119,6 +124,7 @@ export class AdaptiveSizer implements ChunkSizer {
   /** What takes less, in ms, is not worth a message of its own. */
   static readonly #QUICK = 0.1;
   readonly mayGoUnfilled = true;
+  readonly adapts = true;
   #size = 1;
   #least = 1;
 
@@ -178,7 +184,9 @@ export function createSizer(
   if (length === undefined) return new AdaptiveSizer();
   if (nSplits !== undefined) return new FixedSizer(length / nSplits);
   const size = Math.min(length / (nJobs * SPLITS_PER_JOB), LARGEST);
-  return mayJoin ? new JoiningSizer(size, length, nJobs) : new FixedSizer(size);
+  return mayJoin
+    ? new JoiningSizer(size, length, nJobs)
+    : new FixedSizer(size, true);
 }
 
 /** The number of elements of an iterable, where it tells. */
@@ -314,24 +322,22 @@ async function* chunkAsync<T>(
  * ```
  */
 export function makeSingleArguments<T>(
-  iterable: Iterable<T>,
+  iterable: Iterable<T | []>,
 ): Iterable<[T]>;
 /** The same for an asynchronous iterable. */
 export function makeSingleArguments<T>(
-  iterable: AsyncIterable<T>,
+  iterable: AsyncIterable<T | []>,
 ): AsyncIterable<[T]>;
 export function makeSingleArguments<T>(
   iterable: Iterable<T> | AsyncIterable<T>,
 ): Iterable<[T]> | AsyncIterable<[T]> {
   const isAsync = checkIterable("make single arguments", "iterable", iterable);
-  const wrapped = isAsync
-    ? wrapAsync(iterable as AsyncIterable<T>)
-    : wrapSync(iterable as Iterable<T>);
+  const wrapped: Iterable<[T]> | AsyncIterable<[T]> = isAsync
+    ? { [Symbol.asyncIterator]: () => wrapAsync(iterable as AsyncIterable<T>) }
+    : { [Symbol.iterator]: () => wrapSync(iterable as Iterable<T>) };
   // What the input tells of its length helps to cut it.
   const length = lengthOf(iterable);
-  return length === undefined
-    ? wrapped
-    : Object.defineProperty(wrapped, "length", { value: length });
+  return length === undefined ? wrapped : Object.assign(wrapped, { length });
 }
 
 function* wrapSync<T>(iterable: Iterable<T>): Generator<[T], void, void> {

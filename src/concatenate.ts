@@ -1,4 +1,4 @@
-import type { Sliceable } from "./slices.ts";
+import { type Sliceable, sliceOf } from "./slices.ts";
 import type { TypedArray } from "./types.ts";
 
 /**
@@ -6,7 +6,7 @@ import type { TypedArray } from "./types.ts";
  * kind, arrays to one array. Of nothing it makes an empty one like `array`.
  */
 export function concatenate(parts: unknown[], array: Sliceable): unknown {
-  if (parts.length === 0) return array.slice(0, 0);
+  if (parts.length === 0) return sliceOf(array, 0, 0);
   const [first] = parts;
   if (ArrayBuffer.isView(first) && "length" in first) {
     return concatenateTyped(parts, first as TypedArray);

@@ -1,5 +1,5 @@
-import { BackgroundTimer } from "./background_timer.ts";
 import type { FunctionHandle } from "./functions/registry.ts";
+import { IdleWatch } from "./idle_watch.ts";
 import type { LongTask } from "./insights/worker_meter.ts";
 import { Lull } from "./lull.ts";
 import type { PoolRecords } from "./pool_records.ts";
@@ -9,7 +9,6 @@ import {
   type WorkerOwner,
 } from "./pool_worker.ts";
 import { type Resolvers, withResolvers } from "./promises.ts";
-import { clock } from "./runtime/detect.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { Starter, StartSetup } from "./start/contract.ts";
 import { deathsError } from "./task_errors.ts";
@@ -43,7 +42,7 @@ export class Crew implements WorkerOwner {
   /** Workers that start while those they will replace come to their end. */
   readonly #successors = new Map<number, PoolWorker>();
   readonly #limits: CrewLimits;
-  readonly #idleTimer = new BackgroundTimer(() => this.#stopIdle());
+  readonly #idleWatch: IdleWatch;
   // While calls follow each other, further workers would only delay them.
   readonly #lull = new Lull(
     () => this.#startOthers(),
@@ -60,8 +59,6 @@ export class Crew implements WorkerOwner {
   #stopping: Promise<void> | undefined;
   /** Errors of exit functions that no call was there to hear of. */
   readonly #exitErrors: unknown[] = [];
-  /** Whether all workers have been stopped, so that their records are over. */
-  #hasStopped = true;
   #quiet: Resolvers<void> | undefined;
   #isFeeding = false;
   #feedAgain = false;
@@ -75,11 +72,21 @@ export class Crew implements WorkerOwner {
   ) {
     this.#setup = setup;
     this.#limits = limits;
+    this.#idleWatch = new IdleWatch(
+      limits,
+      () => this.#stopping ? [] : this.#present(),
+      (worker) => this.#retiring.has(worker) || this.#retire(worker),
+    );
     this.#starter = starter;
     this.#workers = new Array(nJobs).fill(undefined);
     this.#vacancies = nJobs;
     this.#scheduler = new Scheduler(() => this.feed());
     this.#records = records;
+  }
+
+  /** Whether a worker has something to run, wanted or not. */
+  get isBusy(): boolean {
+    return this.#present().some((worker) => worker.load > 0);
   }
 
   /** Whether no call waits for results. */
@@ -139,16 +146,22 @@ export class Crew implements WorkerOwner {
     }
     this.#isFeeding = false;
     this.#checkQuiet();
-    this.#watchIdle();
+    this.#idleWatch.start();
   }
 
-  /** Starts all workers. Resolves when they can run tasks. */
-  async start(): Promise<void> {
+  /**
+   * Starts all workers, if they are still wanted when others have stopped.
+   * Resolves when they can run tasks.
+   */
+  async start(areWanted: () => boolean): Promise<void> {
     // Whoever stops the workers hears of a failed exit function.
-    await this.#stopping?.catch(() => {});
+    if (this.#stopping) {
+      await this.#stopping.catch(() => {});
+      if (!areWanted()) return;
+    }
     this.#fill();
     await Promise.all(this.#present().map((worker) => worker.ready));
-    this.#watchIdle();
+    this.#idleWatch.start();
   }
 
   /** Workers may forget a function. */
@@ -157,11 +170,12 @@ export class Crew implements WorkerOwner {
   }
 
   /**
-   * Stops all workers when no task is left to run. Rejects with the error of
-   * an exit function, when all have stopped.
+   * Stops all workers when no task is left to run. When all have stopped it
+   * rejects with the error of an exit function, for who was the first to ask.
    */
   async stop(): Promise<void> {
-    this.#stopping ??= this.#stop().finally(() => {
+    if (this.#stopping) return await this.#stopping.catch(() => {});
+    this.#stopping = this.#stop().finally(() => {
       this.#stopping = undefined;
       this.feed();
     });
@@ -186,7 +200,7 @@ export class Crew implements WorkerOwner {
     const successors = [...this.#successors.values()];
     this.#successors.clear();
     this.#exitErrors.length = 0;
-    this.#hasStopped = true;
+    this.#records.leave(this);
     this.#scheduler.clear(error);
     await Promise.all(
       [...workers, ...successors].map((worker) => worker.terminate()),
@@ -301,8 +315,7 @@ export class Crew implements WorkerOwner {
 
   /** Starts a worker for the first slot that has none. */
   #startOne(): void {
-    if (this.#hasStopped) this.#records.reset();
-    this.#hasStopped = false;
+    this.#records.enter(this);
     const id = this.#workers.indexOf(undefined);
     if (!this.#succeed(id)) this.#occupy(id, this.#create(id));
   }
@@ -341,7 +354,7 @@ export class Crew implements WorkerOwner {
         .map((worker) => this.#stopOne(worker)),
       ...successors.map((worker) => worker.stop(undefined)),
     ]);
-    this.#hasStopped = true;
+    this.#records.leave(this);
     const errors = this.#exitErrors.splice(0);
     for (const result of results) {
       if (result.status === "rejected") errors.push(result.reason);
@@ -368,28 +381,9 @@ export class Crew implements WorkerOwner {
     } finally {
       this.#vacate(worker);
       this.#succeed(worker.id);
-      if (this.#vacancies === this.#workers.length) this.#hasStopped = true;
+      if (this.#vacancies === this.#workers.length) this.#records.leave(this);
       this.feed();
     }
-  }
-
-  #watchIdle(): void {
-    const { idleTimeout } = this.#limits;
-    if (idleTimeout === undefined) return;
-    if (this.#vacancies < this.#workers.length) {
-      this.#idleTimer.start(idleTimeout);
-    }
-  }
-
-  /** Stops workers that have been idle for long. */
-  #stopIdle(): void {
-    const limit = clock.now() - this.#limits.idleTimeout!;
-    for (const worker of this.#present()) {
-      if (this.#stopping || worker.idleSince > limit) continue;
-      if (worker.load > 0 || this.#retiring.has(worker)) continue;
-      this.#retire(worker);
-    }
-    this.#watchIdle();
   }
 
   #checkQuiet(): void {

@@ -10,7 +10,11 @@ import type { StartMethod } from "./types.ts";
 import type { WorkerSetup } from "./wire/messages.ts";
 import { checkUnmarked } from "./wire/transfer.ts";
 import type { Starter } from "./start/contract.ts";
+import { within } from "./promises.ts";
 import type { Limits } from "./task_source.ts";
+
+/** How long a call that is cut short waits for its workers to stop, in ms. */
+const PATIENCE = 100;
 
 /** The settings of a pool that its workers depend on. */
 export interface PoolSettings {
@@ -61,10 +65,10 @@ export class Crews {
   readonly functions: FunctionRegistry;
   #current: Entry | undefined;
   readonly #retiring = new Set<Crew>();
-  /** Those of them that stop as soon as nothing runs. */
-  readonly #closing = new Set<Crew>();
-  /** Calls of `join()` that wait, and hear of errors. */
-  #joins = 0;
+  /** Those of them that stop as soon as nothing runs, and when they have. */
+  readonly #closing = new Map<Crew, Promise<void>>();
+  /** Errors of exit functions that no call waited for. */
+  readonly #exitErrors: unknown[] = [];
   /** Calls that wait for workers. */
   readonly #entering = new Set<Promise<unknown>>();
   /** The last of them, which waits for the others. */
@@ -139,12 +143,23 @@ export class Crews {
     return this.#enterNow(handles, limits)?.lane;
   }
 
-  /** A call has ended: without `keepAlive` its workers stop. */
-  release(crew: Crew): Promise<void> | undefined {
+  /**
+   * A call has ended: without `keepAlive` its workers stop. Resolves when they
+   * have, or soon if the call has failed or been left while tasks of it run.
+   */
+  release(crew: Crew, isCutShort: boolean): Promise<void> | undefined {
     // It may have paused, and gone on when the others had ended.
     if (this.#retiring.has(crew)) this.#close(crew);
     if (this.#settings.keepAlive || !crew.isIdle) return undefined;
-    return crew.stop();
+    return isCutShort ? this.#stopOrLetGo(crew) : crew.stop();
+  }
+
+  async #stopOrLetGo(crew: Crew): Promise<void> {
+    // The task that has failed is over by then.
+    await undefined;
+    if (!crew.isIdle) return;
+    if (crew.isBusy) await within(this.#letGo(crew), PATIENCE);
+    else await crew.stop();
   }
 
   /** Drops what is in workers and wanted no more. */
@@ -164,30 +179,23 @@ export class Crews {
       handles,
       this.#settings.limits,
       true,
-      (crew) => started = crew.start(),
+      (crew) => started = crew.start(() => this.#current?.crew === crew),
     );
     await started;
   }
 
   /** Finishes what has been asked for and stops all workers. */
   async join(): Promise<void> {
-    this.#joins++;
     await Promise.allSettled(this.#entering);
-    const stopped = await Promise.allSettled(
-      this.#all().map(async (crew) => {
-        await crew.finish();
-        await crew.stop();
-      }),
-    );
-    this.#joins--;
-    for (const result of stopped) {
-      if (result.status === "rejected") throw result.reason;
-    }
+    await Promise.all(this.#all().map((crew) => this.#close(crew)));
+    const errors = this.#exitErrors.splice(0);
+    if (errors.length > 0) throw errors[0];
   }
 
   /** Stops all workers at once. */
   async terminate(): Promise<void> {
     this.#terminations++;
+    this.#exitErrors.length = 0;
     const error = new PoolTerminatedError("The pool was terminated");
     await Promise.all(this.#all().map((crew) => crew.terminate(error)));
   }
@@ -243,27 +251,40 @@ export class Crews {
     add(crew, lane);
   }
 
-  /** Stops stale workers, or lets them finish what others wait for. */
+  /** Stops stale workers, or lets them finish what they run. */
   async #retire(crew: Crew): Promise<void> {
+    if (!crew.isIdle || crew.isBusy) return void this.#letGo(crew);
     this.#current = undefined;
     this.#retiring.add(crew);
-    if (crew.isIdle) {
-      return await crew.stop().finally(() => this.#retiring.delete(crew));
-    }
-    this.#close(crew);
+    await crew.stop().finally(() => this.#retiring.delete(crew));
   }
 
-  /** Stops stale workers once nothing runs. Calls that pause may go on later. */
-  #close(crew: Crew): void {
-    if (this.#closing.has(crew)) return;
-    this.#closing.add(crew);
-    crew.finish().then(() => crew.stop()).catch((error) => {
-      if (this.#joins > 0) return;
-      console.error("Uncaught error while workers stopped:", error);
-    }).finally(() => {
-      this.#closing.delete(crew);
-      if (crew.isIdle) this.#retiring.delete(crew);
-    });
+  /** Stops workers some day: a task that nobody wants any more may never end. */
+  #letGo(crew: Crew): Promise<void> {
+    if (this.#current?.crew === crew) this.#current = undefined;
+    this.#retiring.add(crew);
+    return this.#close(crew);
+  }
+
+  /** Stops workers once nothing runs. Calls that pause may go on later. */
+  #close(crew: Crew): Promise<void> {
+    let closing = this.#closing.get(crew);
+    if (!closing) {
+      closing = this.#closeNow(crew);
+      this.#closing.set(crew, closing);
+    }
+    return closing;
+  }
+
+  async #closeNow(crew: Crew): Promise<void> {
+    try {
+      await crew.finish();
+      await crew.stop();
+    } catch (error) {
+      this.#exitErrors.push(error);
+    }
+    this.#closing.delete(crew);
+    if (crew.isIdle) this.#retiring.delete(crew);
   }
 
   #create(

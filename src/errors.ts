@@ -34,11 +34,11 @@ export interface WorkerDiedErrorOptions extends ErrorOptions {
   /** ID of the worker. */
   workerId: number;
   /** The code that the worker ended with, where there is one. */
-  exitCode?: number;
+  exitCode?: number | undefined;
   /** Name of the signal that ended the worker's process. */
-  signal?: string;
+  signal?: string | undefined;
   /** The last that the worker's process wrote on stderr. */
-  stderr?: string;
+  stderr?: string | undefined;
 }
 
 /**

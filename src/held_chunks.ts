@@ -15,6 +15,7 @@ import {
   hasBegun,
   INITIALISING,
   isAtTask,
+  LEAVING,
   phaseOf,
   progressOf,
   revoke,
@@ -22,6 +23,7 @@ import {
   setBegun,
   skipRest,
   SLOTS,
+  withdraw,
 } from "./wire/control.ts";
 import type { PackedError } from "./wire/errors.ts";
 import { addResults, UntoldWatch } from "./untold_watch.ts";
@@ -34,7 +36,7 @@ const CREDIT = 2;
 const SIDE_BY_SIDE_GRACE = 100;
 
 /** The watchdog's key of the init function; chunks have theirs from 1 on. */
-const INIT = 0;
+const INIT = -INITIALISING;
 
 /** What befalls the worker that holds the chunks. */
 export interface HolderEvents {
@@ -134,7 +136,7 @@ export class HeldChunks {
     }
     // To read an element may run what ends the worker.
     if (this.#hasLeft) {
-      this.#withdraw(sequence);
+      withdraw(this.#link.control, sequence);
       return chunk.source.putBack(chunk);
     }
     chunk.sequence = sequence;
@@ -259,18 +261,20 @@ export class HeldChunks {
     this.#end(chunk, 0);
   }
 
+  /** The worker has been told to end: its exit function may take so long. */
+  watchExit(timeout: number, onLate: () => void): void {
+    this.#watchdog.watchPhase(LEAVING, timeout, onLate);
+  }
+
   /** Nothing that comes from the worker counts any more. */
   leave(): void {
     this.#hasLeft = true;
     this.#watchdog.stop();
     this.#untold.stop();
-    for (const { sequence } of this.#chunks.items) this.#withdraw(sequence);
-  }
-
-  /** A thread that cannot be stopped shall at least begin nothing more. */
-  #withdraw(sequence: number): void {
-    const { control } = this.#link;
-    if (!revoke(control, sequence)) skipRest(control, sequence);
+    // A thread that cannot be stopped shall at least begin nothing more.
+    for (const { sequence } of this.#chunks.items) {
+      withdraw(this.#link.control, sequence);
+    }
   }
 
   /**
@@ -340,20 +344,15 @@ export class HeldChunks {
         (late) => this.#overrun(chunk.sequence, late, taskTimeout),
       );
     }
-    if (this.#hasRunTasks || this.#watchdog.watches(INIT)) return;
-    if (workerInitTimeout !== undefined) {
-      const id = this.#workerId;
-      this.#watchdog.watchStep(
-        INIT,
-        workerInitTimeout,
-        () =>
-          this.#events.onGiveUp(
-            () => timeoutError("workerInit", workerInitTimeout, id),
-            true,
-          ),
-        () => phaseOf(this.#link.control) === INITIALISING,
-      );
-    }
+    if (workerInitTimeout === undefined || this.#hasRunTasks) return;
+    if (this.#watchdog.watches(INIT)) return;
+    const errorOf = () =>
+      timeoutError("workerInit", workerInitTimeout, this.#workerId);
+    this.#watchdog.watchPhase(
+      INITIALISING,
+      workerInitTimeout,
+      () => this.#events.onGiveUp(errorOf, true),
+    );
   }
 
   /** Of the tasks that have begun, the one at `late` takes too long. */

@@ -1,6 +1,11 @@
 import { sliceOf } from "./slices.ts";
 import type { TypedArray } from "./types.ts";
-import { clearTimeout, setTimeout, type Timer } from "./timers.ts";
+import {
+  clearTimeout,
+  queueMicrotask,
+  setTimeout,
+  type Timer,
+} from "./timers.ts";
 
 /** Where the elements of a call come from, read no further than asked. */
 export interface ElementReader {
@@ -23,11 +28,51 @@ export function createReader(
   limit: number,
   onReady: () => void,
 ): ElementReader {
-  if (isAsync) {
-    return new AsyncReader(input as AsyncIterable<unknown>, limit, onReady);
+  const reader = isAsync
+    ? new AsyncReader(input as AsyncIterable<unknown>, limit, onReady)
+    : isPlainArray(input)
+    ? new ArrayReader(input, limit)
+    : new IterableReader(input as Iterable<unknown>, limit);
+  return new LoneReader(reader, onReady);
+}
+
+/**
+ * Reads one thing at a time: input may itself call the pool, which then asks
+ * for more of it. Who does so is told when more can be had.
+ */
+class LoneReader implements ElementReader {
+  readonly #reader: ElementReader;
+  readonly #onReady: () => void;
+  #isReading = false;
+  #wasAsked = false;
+
+  constructor(reader: ElementReader, onReady: () => void) {
+    this.#reader = reader;
+    this.#onReady = onReady;
   }
-  if (isPlainArray(input)) return new ArrayReader(input, limit);
-  return new IterableReader(input as Iterable<unknown>, limit);
+
+  get ended(): boolean {
+    return !this.#isReading && this.#reader.ended;
+  }
+
+  take(count: number, sendPartly: boolean): ArrayLike<unknown> {
+    if (this.#isReading) {
+      this.#wasAsked = true;
+      return [];
+    }
+    this.#isReading = true;
+    try {
+      return this.#reader.take(count, sendPartly);
+    } finally {
+      this.#isReading = false;
+      if (this.#wasAsked) queueMicrotask(this.#onReady);
+      this.#wasAsked = false;
+    }
+  }
+
+  close(): void {
+    this.#reader.close();
+  }
 }
 
 type PlainArray = unknown[] | TypedArray;
@@ -191,7 +236,10 @@ class AsyncReader implements ElementReader {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#isPatienceOver = false;
-    return this.#elements.splice(0, count);
+    const taken = this.#elements.splice(0, count);
+    // What has been taken counts elsewhere from now on.
+    this.#wanted = Math.max(0, this.#wanted - taken.length);
+    return taken;
   }
 
   close(): void {

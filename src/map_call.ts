@@ -243,8 +243,8 @@ export class MapCall implements TaskSource, IteratedCall {
   /** Tasks for the next chunk: cut only where it could never have room. */
   get #wanted(): number {
     const { sizer, nJobs } = this.#request;
-    // A size of our own choice leaves enough for two chunks for each worker.
-    const share = sizer.mayGoUnfilled
+    // A size that adapts leaves enough for two chunks for each worker.
+    const share = sizer.adapts
       ? Math.ceil(this.#maxActive / (nJobs * 2))
       : this.#maxActive;
     return Math.min(sizer.size, share);
@@ -260,7 +260,7 @@ export class MapCall implements TaskSource, IteratedCall {
     const { sizer, handle, nJobs, ordered } = this.#request;
     let elements: ArrayLike<unknown>;
     try {
-      // Where chunks adapt, a slow input must not hold back what is there.
+      // Unless a size was asked for, slow input does not hold back what is there.
       elements = this.#reader.take(wanted, sizer.mayGoUnfilled);
     } catch (error) {
       this.fail(error);
@@ -362,7 +362,7 @@ export class MapCall implements TaskSource, IteratedCall {
     const { crews, handle } = this.#request;
     if (this.#crew) {
       this.#crew.remove(this);
-      this.#released = crews.release(this.#crew);
+      this.#released = crews.release(this.#crew, outcome !== "finished");
       // Whoever waits for the end hears of a failed exit function.
       this.#released?.catch(() => {});
     }

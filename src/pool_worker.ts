@@ -9,7 +9,7 @@ import type { WorkerEnd } from "./runtime/contract.ts";
 import type { Starter, StartSetup } from "./start/contract.ts";
 import { deathError } from "./task_errors.ts";
 import type { Chunk } from "./task_source.ts";
-import { LONGEST_TIMER, timeoutError } from "./timeouts.ts";
+import { timeoutError } from "./timeouts.ts";
 import {
   AT,
   COUNTED,
@@ -85,7 +85,6 @@ export class PoolWorker {
   readonly #ready = withResolvers<void>();
   #stopped: Resolvers<unknown[]> | undefined;
   #exitTimeout: number | undefined;
-  #exitTimer: Timer;
   #isKeptAlive = true;
   #releaseTimer: Timer;
 
@@ -209,11 +208,11 @@ export class PoolWorker {
     this.#link.stop();
     const timeout = this.#exitTimeout;
     if (timeout === undefined) return;
-    this.#exitTimer = setTimeout(() => {
+    this.#held.watchExit(timeout, () => {
       const error = timeoutError("workerExit", timeout, this.id);
       this.#leave();
       this.#link.terminate().finally(() => this.#stopped!.reject(error));
-    }, Math.min(timeout, LONGEST_TIMER));
+    });
   }
 
   /** Nothing that comes from the worker counts any more. */
@@ -222,7 +221,6 @@ export class PoolWorker {
     // One that has been told to stop need not have started.
     if (error) this.#ready.reject(error);
     else this.#ready.resolve();
-    clearTimeout(this.#exitTimer);
     clearTimeout(this.#releaseTimer);
     this.#held.leave();
     this.#pace.setBusy(false);

@@ -48,9 +48,10 @@ export function deathsError(
   workerId: number,
   cause: Error,
 ): WorkerDiedError {
+  const { exitCode, signal } = cause as Partial<WorkerDiedError>;
   return new WorkerDiedError(
     `${count} workers in a row died: ${cause.message}`,
-    { workerId, cause },
+    { workerId, exitCode, signal, cause },
   );
 }
 

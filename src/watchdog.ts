@@ -1,6 +1,11 @@
 import { BackgroundTimer } from "./background_timer.ts";
 import { clock } from "./runtime/detect.ts";
-import { type ControlBlock, hasBegun, progressOf } from "./wire/control.ts";
+import {
+  type ControlBlock,
+  hasBegun,
+  phaseOf,
+  progressOf,
+} from "./wire/control.ts";
 
 /** The shortest and the longest time between two looks, in ms. */
 const SHORTEST = 1;
@@ -9,7 +14,7 @@ const LONGEST = 100;
 /** Looks that a timeout is divided into. */
 const LOOKS = 16;
 
-/** What is watched: the tasks of a chunk, or one step of a worker's life. */
+/** What is watched: the tasks of a chunk, or one phase of a worker's life. */
 interface Watch {
   readonly timeout: number;
   /** A number that changes with every step; undefined while none runs. */
@@ -50,14 +55,14 @@ export class Watchdog {
     });
   }
 
-  /** Watches one step; `isRunning` tells whether it has begun and not ended. */
-  watchStep(
-    key: number,
-    timeout: number,
-    onOverrun: () => void,
-    isRunning: () => boolean,
-  ): void {
-    this.#watch(key, timeout, onOverrun, () => isRunning() ? 1 : undefined);
+  /** Watches how long the worker is in a phase. Its key is the negative. */
+  watchPhase(phase: number, timeout: number, onOverrun: () => void): void {
+    this.#watch(
+      -phase,
+      timeout,
+      onOverrun,
+      () => phaseOf(this.#control) === phase ? phase : undefined,
+    );
   }
 
   /** Whether this is watched. */

@@ -10,12 +10,15 @@ import { sharedArray } from "../mod.ts";
 import {
   begin,
   beginTask,
+  beginTaskLoosely,
+  beginTaskQuickly,
   createControl,
   leaveRest,
   offer,
+  progressOf,
 } from "../src/wire/control.ts";
 import { WorkerPool } from "./support/pool.ts";
-import { open } from "./support/waiting.ts";
+import { open, soon, until } from "./support/waiting.ts";
 
 /** What the promise rejects with. */
 async function reasonOf(promise: PromiseLike<unknown>): Promise<unknown> {
@@ -475,6 +478,11 @@ test("a chunk can be left before and after its worker has begun it", () => {
   assert(begin(control, 2) && beginTask(control, 2, 0));
   leaveRest(control, 2);
   assertEquals(beginTask(control, 2, 1), false);
+  // What does not run must not count as begun.
+  for (const begins of [beginTask, beginTaskLoosely, beginTaskQuickly]) {
+    assertEquals(begins(control, 2, 1), false);
+    assertEquals(progressOf(control, 2), { begun: 1, ended: false });
+  }
 });
 
 test("WorkerPool.map() refuses a signal that cannot be left again", async () => {
@@ -485,4 +493,54 @@ test("WorkerPool.map() refuses a signal that cannot be left again", async () => 
     TypeError,
     "'signal' must be an AbortSignal",
   );
+});
+
+test("WorkerPool rejects thousands of calls when the signal that they share aborts", async () => {
+  const pool = new WorkerPool({ nJobs: 2 });
+  const controller = new AbortController();
+  const { signal } = controller;
+  const square = (x: number) => x * x;
+  let ended = 0;
+  const calls = Array.from(
+    { length: 20_000 },
+    (_, x) =>
+      pool.apply(square, [x], { signal }).then(
+        () => ended++,
+        (reason) => reason,
+      ),
+  );
+  await until(() => ended > 1000, "the first results");
+  // It took a minute when each looked at all others of its chunk.
+  controller.abort("stop");
+  const outcomes = await soon(Promise.all(calls), "the others");
+  const left = outcomes.filter((outcome) => outcome === "stop").length;
+  assertEquals(left + ended, calls.length);
+  assertEquals(await pool.apply(square, [4]), 16);
+  const handles = calls.map((_, x) => pool.applyAsync(square, [x]));
+  const cancelled = handles.filter((handle) => handle.cancel()).length;
+  const rejected = await soon(Promise.allSettled(handles), "the handles");
+  assertEquals(
+    rejected.filter(({ status }) => status === "rejected").length,
+    cancelled,
+  );
+  await pool.terminate();
+});
+
+test("WorkerPool does not run what a getter of an argument aborts", async () => {
+  const runs = sharedArray(Int32Array, 1);
+  await using pool = new WorkerPool({ nJobs: 1, sharedObjects: runs });
+  await pool.apply(() => 0);
+  const controller = new AbortController();
+  const element = {
+    get part() {
+      controller.abort("stop");
+      return 1;
+    },
+  };
+  const call = pool.map((runs, _: object) => ++runs[0]!, [element], {
+    signal: controller.signal,
+  });
+  assertEquals(await reasonOf(call), "stop");
+  await pool.apply(() => 0);
+  assertEquals(runs[0], 0);
 });

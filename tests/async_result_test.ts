@@ -8,6 +8,7 @@ import {
 } from "@std/assert";
 import { test } from "node:test";
 import { AsyncResult, sharedArray, TimeoutError } from "../mod.ts";
+import { withResolvers } from "../src/promises.ts";
 import { WorkerPool } from "./support/pool.ts";
 import { open, pause, soon, startMethods, until } from "./support/waiting.ts";
 
@@ -195,4 +196,32 @@ test("AsyncResult.cancel() leaves a task that runs to end and drops its result",
   open(gate);
   assertEquals(await pool.apply((state) => state.n), 1, "one of them ran");
   assertEquals(gate[2], 1, "to its end");
+});
+
+test("AsyncResult adds nothing to its promise each time that it waits", async () => {
+  let listeners = 0;
+  const { promise, resolve } = withResolvers<number>();
+  const then = promise.then;
+  promise.then = function (...callbacks) {
+    listeners++;
+    return then.apply(this, callbacks) as never;
+  };
+  let state: "pending" | "fulfilled" = "pending";
+  const result = new AsyncResult<number>({
+    get state() {
+      return state;
+    },
+    promise,
+    cancel: () => false,
+    quieten() {},
+  });
+  for (let i = 0; i < 10; i++) {
+    assertEquals(await result.wait({ timeout: 0 }), false);
+    await assertRejects(() => result.get({ timeout: 0 }), TimeoutError);
+  }
+  assertEquals(listeners, 1);
+  const waiting = [result.wait({ timeout: 1e6 }), result.get({ timeout: 1e6 })];
+  state = "fulfilled";
+  resolve(5);
+  assertEquals(await soon(Promise.all(waiting), "both"), [true, 5]);
 });

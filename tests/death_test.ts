@@ -560,3 +560,46 @@ test("WorkerPool and the user code in its workers hear nothing of each other", a
   }
   assertEquals([...heard], [0]);
 });
+
+test("WorkerPool keeps a task that takes longer than a thousand chunks apart from them", async () => {
+  await using pool = new WorkerPool({ nJobs: 1 });
+  const { length } = { length: 2400 };
+  const results = await soon(
+    pool.mapUnordered(
+      async (x: number, last: number) => {
+        if (x === 0) await new Promise(() => {});
+        const { default: process } = await import("node:process");
+        if (x === last) setTimeout(() => process.exit(3), 100);
+        if (x === last) await new Promise(() => {});
+        return x;
+      },
+      Array.from({ length }, (_, i): [number, number] => [i, length - 1]),
+      { concurrency: 2, chunkSize: 1, onError: "settle" },
+    ),
+    "the results",
+  );
+  const values = results.flatMap((result) =>
+    result.status === "fulfilled" ? [result.value] : []
+  );
+  assertEquals(
+    values.toSorted((a, b) => a - b),
+    Array.from({ length: length - 2 }, (_, i) => i + 1),
+  );
+  const rejected = results.filter(({ status }) => status === "rejected");
+  assertEquals(rejected.length, 2);
+});
+
+test("WorkerPool tells how workers died that died in a row", async () => {
+  await using pool = new WorkerPool({
+    nJobs: 1,
+    workerInit: async () => {
+      const { default: process } = await import("node:process");
+      process.exit(7);
+    },
+  });
+  const calls = Array.from({ length: 12 }, () => pool.apply(() => 1));
+  for (const call of calls) {
+    const error = await assertRejects(() => call, WorkerDiedError);
+    assertEquals(error.exitCode, 7);
+  }
+});

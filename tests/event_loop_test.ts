@@ -1,7 +1,9 @@
-import { assert } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { test } from "node:test";
+import { TimeoutError } from "../mod.ts";
+import { withResolvers } from "../src/promises.ts";
 import { WorkerPool } from "./support/pool.ts";
-import { startMethods } from "./support/waiting.ts";
+import { soon, startMethods } from "./support/waiting.ts";
 
 /** Tasks until chunks are as large as they get. */
 const TASKS_TO_GROW = 2e5;
@@ -59,5 +61,48 @@ for (const startMethod of startMethods) {
       while (performance.now() < end) { /* busy */ }
     }
     assert(false, `not within ${performance.now() - begun} ms`);
+  });
+}
+
+for (const startMethod of startMethods) {
+  test(`WorkerPool goes on when others replace the timers [${startMethod}]`, async () => {
+    const names = [
+      "setTimeout",
+      "clearTimeout",
+      "setInterval",
+      "setImmediate",
+      "queueMicrotask",
+    ] as const;
+    const scope = globalThis as unknown as Record<string, unknown>;
+    const real = names.map((name) => scope[name]);
+    const pool = new WorkerPool({ nJobs: 2, startMethod });
+    const begin = withResolvers<void>();
+    async function use(): Promise<void> {
+      await begin.promise;
+      for (let i = 0; i < 300; i++) {
+        assertEquals(await pool.apply((x: number) => x, [i]), i);
+      }
+      async function* input() {
+        for (let i = 0; i < 100; i++) yield i;
+      }
+      for await (const _ of pool.imap((x: number) => x, input()));
+      const late = pool.apply(() => new Promise(() => {}), [], {
+        taskTimeout: 50,
+      });
+      await assertRejects(() => late, TimeoutError);
+      const handle = pool.applyAsync(() => 1);
+      assertEquals(await handle.get({ timeout: 1e5 }), 1);
+      await pool.join();
+    }
+    // Its own timer is the real one.
+    const used = soon(use(), "the pool");
+    for (const name of names) scope[name] = () => 0;
+    try {
+      begin.resolve();
+      await used;
+    } finally {
+      names.forEach((name, i) => scope[name] = real[i]);
+      await pool.terminate();
+    }
   });
 }

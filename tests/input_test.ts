@@ -486,3 +486,134 @@ test("WorkerPool.map() takes any chunk size", async () => {
   });
   assertEquals(await soon(call, "the call"), [1, 2, 3, 4, 5]);
 });
+
+for (const startMethod of startMethods) {
+  test(`WorkerPool.map() gives results their places when reading its input uses the pool [${startMethod}]`, async () => {
+    await using pool = new WorkerPool({ nJobs: 1, startMethod });
+    const identity = (x: number) => x;
+    const numbers = Array.from({ length: 20 }, (_, i) => i);
+    const side: Promise<unknown>[] = [];
+    const call = () => side.push(pool.apply(identity, [0]));
+    function* generated() {
+      for (const i of numbers) {
+        if (i % 3 === 1) call();
+        yield i;
+      }
+    }
+    async function* later() {
+      for (const i of numbers) {
+        if (i % 3 === 1) call();
+        yield i;
+      }
+    }
+    const array: number[] = [];
+    for (const i of numbers) {
+      Object.defineProperty(array, i, {
+        enumerable: true,
+        configurable: true,
+        get() {
+          if (i % 3 === 1) call();
+          return i;
+        },
+      });
+    }
+    const inputs = { generated, later, array: () => array };
+    for (const [name, input] of Object.entries(inputs)) {
+      for (const maxTasksActive of [1, 4, undefined]) {
+        for (const chunkSize of [1, 3]) {
+          const options = { maxTasksActive, chunkSize };
+          const results = pool.map(identity, input(), options);
+          const what = `${name} with ${JSON.stringify(options)}`;
+          assertEquals(await soon(results, what), numbers, what);
+        }
+      }
+    }
+    await soon(Promise.all(side), "the other calls");
+  });
+
+  test(`WorkerPool.imap() gives what there is of a slow input of known length [${startMethod}]`, async () => {
+    await using pool = new WorkerPool({ nJobs: 2, startMethod });
+    let taken = 0;
+    let wake = () => {};
+    // Each element waits for the result of the one before.
+    async function* chained() {
+      for (let i = 0; i < 10; i++) {
+        while (taken < i) await new Promise<void>((resolve) => wake = resolve);
+        yield i;
+      }
+    }
+    const results = pool.imap((x: number) => x, chained(), {
+      iterableLen: 1000,
+    });
+    for (let i = 0; i < 10; i++) {
+      const next = await soon(results.next(), `result ${i}`);
+      assertEquals(next, { done: false, value: i });
+      taken++;
+      wake();
+    }
+    assertEquals((await soon(results.next(), "the end")).done, true);
+  });
+
+  test(`WorkerPool.map() takes arrays of a class with a constructor of its own [${startMethod}]`, async () => {
+    class Path extends Array<number> {
+      constructor(points: Iterable<number>) {
+        super();
+        for (const point of points) this.push(point);
+      }
+    }
+    await using pool = new WorkerPool({ nJobs: 2, startMethod });
+    const path = new Path([1, 2, 3]);
+    assertEquals(await pool.map((x: number) => x, path), [1, 2, 3]);
+    const slices = pool.mapChunks((slice: number[]) => slice, path as number[]);
+    assertEquals(await slices, [1, 2, 3]);
+    const none = pool.mapChunks(
+      (slice: number[]) => slice,
+      new Path([]) as number[],
+    );
+    assertEquals([...await none], []);
+  });
+
+  test(`WorkerPool.map() ignores what return() of an input that is cut does [${startMethod}]`, async () => {
+    await using pool = new WorkerPool({ nJobs: 1, startMethod });
+    const fail = () => {
+      throw new RangeError("return");
+    };
+    for (const end of [fail, () => Promise.reject(new RangeError("return"))]) {
+      let i = 0;
+      const input = {
+        [Symbol.asyncIterator]: () => ({
+          next: () => Promise.resolve({ value: i++, done: false as const }),
+          return: end,
+        }),
+      } as AsyncIterable<number>;
+      const results = pool.map((x: number) => x, input, { iterableLen: 3 });
+      assertEquals(await results, [0, 1, 2]);
+    }
+  });
+}
+
+test("WorkerPool.imap() reads a stuttering input no further than maxTasksActive", async () => {
+  await using pool = new WorkerPool({ nJobs: 1 });
+  let read = 0;
+  let taken = 0;
+  let most = 0;
+  async function* stuttering() {
+    while (true) {
+      if (read > 300 && read % 18 === 0) await pause(5);
+      read++;
+      most = Math.max(most, read - taken);
+      yield read;
+    }
+  }
+  const results = pool.imap((x: number) => x, stuttering(), {
+    maxTasksActive: 40,
+  });
+  while (taken < 500) {
+    await results.next();
+    taken++;
+  }
+  await pause(100);
+  // One is read ahead of the question whether there is room for it.
+  assert(most <= 41, `${most} at a time`);
+  await results.return!();
+});

@@ -153,7 +153,8 @@ function startThread(
   const symbol = keepAliveSymbol();
   let alive = true;
   let open = true;
-  let heard = false;
+  /** The number of messages. */
+  let heard = 0;
   let check: Timer;
 
   function end(exit: { error?: unknown }): void {
@@ -170,11 +171,22 @@ function startThread(
     clearInterval(check);
     if (!on || !locks) return;
     check = setInterval(() => {
-      if (!heard) return;
-      locks.request(lockName, { ifAvailable: true }, (lock) => {
-        if (lock) setTimeout(end, LAST_WORDS, {});
+      if (heard === 0) return;
+      whenGone(() => {
+        const before = heard;
+        // One that has just started, perhaps, did not hold it yet.
+        setTimeout(
+          () => whenGone(() => heard === before && end({})),
+          LAST_WORDS,
+        );
       });
     }, CHECK_INTERVAL);
+  }
+
+  function whenGone(callback: () => void): void {
+    locks!.request(lockName, { ifAvailable: true }, (lock) => {
+      if (lock) callback();
+    });
   }
 
   function keepAlive(on: boolean): void {
@@ -187,7 +199,7 @@ function startThread(
 
   watch(true);
   worker.onmessage = ({ data }) => {
-    heard = true;
+    heard++;
     if (open) events.onMessage(data);
   };
   worker.onerror = (event) => {

@@ -66,6 +66,9 @@ export const FINDING = 1;
 /** The phase of a worker that runs its init function. */
 export const INITIALISING = 2;
 
+/** The phase of a worker that runs its exit function. */
+export const LEAVING = 3;
+
 const OFFERED = 0;
 const TAKEN = 1;
 const REVOKED = 2;
@@ -170,6 +173,11 @@ export function skipRest(control: ControlBlock, sequence: number): void {
     taken,
     word(sequence, SKIP),
   );
+}
+
+/** Owner: the worker shall not begin the chunk, nor what is left of it. */
+export function withdraw(control: ControlBlock, sequence: number): void {
+  if (!revoke(control, sequence)) skipRest(control, sequence);
 }
 
 /** Worker: its owner, who does not see the words, has told it to do so. */

@@ -9,6 +9,7 @@ import {
 import type { PackedError } from "../wire/errors.ts";
 import {
   type ChunkEnd,
+  type ChunkMode,
   FAILED,
   type Failure,
   type FromWorker,
@@ -26,10 +27,7 @@ export type Post = (message: FromWorker, transfer?: ArrayBuffer[]) => void;
 /** What a chunk's report needs to know. */
 export interface ReportSetup {
   sequence: number;
-  /** Whether each task stands for itself. */
-  isolated: boolean;
-  /** Whether tasks run one after the other, so that none is left when one fails. */
-  isInOrder: boolean;
+  mode: ChunkMode;
   /** Where results wait to be told together, if they may. */
   untold: UntoldResults | undefined;
   control: ControlBlock;
@@ -102,10 +100,15 @@ export class ChunkReport {
     this.#first = index;
   }
 
+  /** Whether tasks run one after the other, so that none is left when one fails. */
+  get #isInOrder(): boolean {
+    return this.#setup.mode.concurrency === 1;
+  }
+
   /** A task failed, and with it the call: tasks in order end by that. */
   fail(index: number, error: unknown): void {
-    const { sequence, control, post, packError, isInOrder } = this.#setup;
-    if (isInOrder) endTasks(control, sequence);
+    const { sequence, control, post, packError } = this.#setup;
+    if (this.#isInOrder) endTasks(control, sequence);
     post([FAILED, sequence, index, packError(error), this.#takeLongest()]);
   }
 
@@ -167,9 +170,9 @@ export class ChunkReport {
         this.#send(index, [results[i]], failed, last);
       } catch {
         const error = this.#refusalOf(results[i]);
-        if (!this.#setup.isolated) {
+        if (!this.#setup.mode.isolated) {
           this.fail(index, error);
-          if (final && !this.#setup.isInOrder) this.#send(index, [], [], true);
+          if (final && !this.#isInOrder) this.#send(index, [], [], true);
           return;
         }
         const failure: Failure = [index, this.#setup.packError(error)];

@@ -2,7 +2,7 @@ import type { WorkerMeter } from "../insights/worker_meter.ts";
 import { clock } from "../runtime/detect.ts";
 import { timeoutError } from "../timeouts.ts";
 import type { Codec } from "../wire/codec.ts";
-import { INITIALISING, RUNNING, setPhase } from "../wire/control.ts";
+import { INITIALISING, LEAVING, RUNNING, setPhase } from "../wire/control.ts";
 import type { PackedError } from "../wire/errors.ts";
 import type { FunctionDefinition, WorkerSetup } from "../wire/messages.ts";
 import type { Packed } from "../wire/values.ts";
@@ -78,9 +78,11 @@ export class Lifecycle {
 
   /** Runs the exit function, if there is one and the worker has had a task. */
   async exit(): Promise<ExitOutcome | undefined> {
-    const { workerExit } = this.#setup;
+    const { workerExit, control } = this.#setup;
     if (!this.#isInitialised || workerExit === undefined) return undefined;
-    const { codec } = this.#host;
+    const { codec, announcer } = this.#host;
+    setPhase(control, LEAVING);
+    await announcer?.setPhase(LEAVING);
     const start = clock.now();
     try {
       const result = await this.#call(workerExit);

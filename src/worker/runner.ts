@@ -322,8 +322,7 @@ export class Runner {
     const { codec, post, announcer, hotLine } = this.#host;
     return new ChunkReport({
       sequence,
-      isolated,
-      isInOrder: concurrency === 1,
+      mode,
       // The owner could not fetch them where it does not see the words.
       untold: isolated && concurrency === 1 && !announcer
         ? this.#untold
