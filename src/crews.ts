@@ -65,7 +65,7 @@ export class Crews {
   readonly functions: FunctionRegistry;
   #current: Entry | undefined;
   readonly #retiring = new Set<Crew>();
-  /** Those of them that stop as soon as nothing runs, and when they have. */
+  /** Those that stop as soon as nothing runs, and when they have. */
   readonly #closing = new Map<Crew, Promise<void>>();
   /** Errors of exit functions that no call waited for. */
   readonly #exitErrors: unknown[] = [];
@@ -187,7 +187,7 @@ export class Crews {
   /** Finishes what has been asked for and stops all workers. */
   async join(): Promise<void> {
     await Promise.allSettled(this.#entering);
-    await Promise.all(this.#all().map((crew) => this.#close(crew)));
+    await Promise.all(this.#all().map((crew) => this.#finish(crew)));
     const errors = this.#exitErrors.splice(0);
     if (errors.length > 0) throw errors[0];
   }
@@ -266,24 +266,23 @@ export class Crews {
     return this.#close(crew);
   }
 
-  /** Stops workers once nothing runs. Calls that pause may go on later. */
   #close(crew: Crew): Promise<void> {
     let closing = this.#closing.get(crew);
     if (!closing) {
-      closing = this.#closeNow(crew);
+      closing = this.#finish(crew).finally(() => this.#closing.delete(crew));
       this.#closing.set(crew, closing);
     }
     return closing;
   }
 
-  async #closeNow(crew: Crew): Promise<void> {
+  /** Stops workers once nothing runs. Calls that pause may go on later. */
+  async #finish(crew: Crew): Promise<void> {
     try {
       await crew.finish();
       await crew.stop();
     } catch (error) {
       this.#exitErrors.push(error);
     }
-    this.#closing.delete(crew);
     if (crew.isIdle) this.#retiring.delete(crew);
   }
 

@@ -269,3 +269,22 @@ test("WorkerPool.map() of nothing gives nothing while workers of others stop bad
   for (const results of await Promise.all(empty)) assertEquals(results, []);
   await pool.join();
 });
+
+test("WorkerPool.join() finishes what was asked for while another join() stops the workers", async () => {
+  const pool = new WorkerPool({
+    nJobs: 1,
+    workerExit: async () => {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    },
+  });
+  await pool.apply(() => 1);
+  const joined = pool.join();
+  await pause(20);
+  let isOver = false;
+  const call = pool.apply(async () => {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }).then(() => isOver = true);
+  await pool.join();
+  assert(isOver);
+  await Promise.all([joined, call]);
+});
