@@ -68,7 +68,7 @@ export class Crews {
   /** Those that stop as soon as nothing runs, and when they have. */
   readonly #closing = new Map<Crew, Promise<void>>();
   /** Errors of exit functions that no call waited for. */
-  readonly #exitErrors: unknown[] = [];
+  readonly #exitErrors = new Map<Crew, unknown>();
   /** Calls that wait for workers. */
   readonly #entering = new Set<Promise<unknown>>();
   /** The last of them, which waits for the others. */
@@ -158,8 +158,12 @@ export class Crews {
     // The task that has failed is over by then.
     await undefined;
     if (!crew.isIdle) return;
-    if (crew.isBusy) await within(this.#letGo(crew), PATIENCE);
-    else await crew.stop();
+    if (!crew.isBusy) return await crew.stop();
+    await within(this.#letGo(crew), PATIENCE);
+    if (!this.#exitErrors.has(crew)) return;
+    const error = this.#exitErrors.get(crew);
+    this.#exitErrors.delete(crew);
+    throw error;
   }
 
   /** Drops what is in workers and wanted no more. */
@@ -188,14 +192,15 @@ export class Crews {
   async join(): Promise<void> {
     await Promise.allSettled(this.#entering);
     await Promise.all(this.#all().map((crew) => this.#finish(crew)));
-    const errors = this.#exitErrors.splice(0);
+    const errors = [...this.#exitErrors.values()];
+    this.#exitErrors.clear();
     if (errors.length > 0) throw errors[0];
   }
 
   /** Stops all workers at once. */
   async terminate(): Promise<void> {
     this.#terminations++;
-    this.#exitErrors.length = 0;
+    this.#exitErrors.clear();
     const error = new PoolTerminatedError("The pool was terminated");
     await Promise.all(this.#all().map((crew) => crew.terminate(error)));
   }
@@ -281,7 +286,7 @@ export class Crews {
       await crew.finish();
       await crew.stop();
     } catch (error) {
-      this.#exitErrors.push(error);
+      this.#exitErrors.set(crew, error);
     }
     if (crew.isIdle) this.#retiring.delete(crew);
   }

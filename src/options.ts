@@ -20,7 +20,7 @@ export interface TimeoutOptions {
   taskTimeout?: number | undefined;
   /** The time that `workerInit` may take. */
   workerInitTimeout?: number | undefined;
-  /** The time that `workerExit` may take. */
+  /** The time that `workerExit` may take, from when it begins. */
   workerExitTimeout?: number | undefined;
 }
 

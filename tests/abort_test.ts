@@ -7,6 +7,7 @@ import {
 } from "@std/assert";
 import { test } from "node:test";
 import { sharedArray } from "../mod.ts";
+import { ApplyLane } from "../src/apply_lane.ts";
 import {
   begin,
   beginTask,
@@ -502,7 +503,7 @@ test("WorkerPool rejects thousands of calls when the signal that they share abor
   const square = (x: number) => x * x;
   let ended = 0;
   const calls = Array.from(
-    { length: 20_000 },
+    { length: 10_000 },
     (_, x) =>
       pool.apply(square, [x], { signal }).then(
         () => ended++,
@@ -510,7 +511,6 @@ test("WorkerPool rejects thousands of calls when the signal that they share abor
       ),
   );
   await until(() => ended > 1000, "the first results");
-  // It took a minute when each looked at all others of its chunk.
   controller.abort("stop");
   const outcomes = await soon(Promise.all(calls), "the others");
   const left = outcomes.filter((outcome) => outcome === "stop").length;
@@ -524,6 +524,26 @@ test("WorkerPool rejects thousands of calls when the signal that they share abor
     cancelled,
   );
   await pool.terminate();
+});
+
+test("each of many calls that are cancelled looks at few others", () => {
+  let looks = 0;
+  let settled = 0;
+  const burst = {
+    isSettled(index: number) {
+      looks++;
+      return index >= 1000 - settled;
+    },
+  };
+  const entries = Array.from(
+    { length: 1000 },
+    (_, i) => ({ burst, first: i, start: i, length: 1 }),
+  );
+  const chunk = { entries, first: 0, elements: entries };
+  const lane = new ApplyLane(1, undefined as never, false);
+  for (; settled < 1000; settled++) assert(lane.wants(chunk as never));
+  assertEquals(lane.wants(chunk as never), false);
+  assert(looks <= 2001, `${looks} looks`);
 });
 
 test("WorkerPool does not run what a getter of an argument aborts", async () => {
