@@ -139,6 +139,11 @@ test("chunkTasks() throws for bad options at the call", () => {
   assertThrows(bad([1], null), TypeError, "options");
 });
 
+test("makeSingleArguments() gives what can be gone through as often as its input", () => {
+  const wrapped = makeSingleArguments([[1, 2], [3]]);
+  for (let i = 0; i < 2; i++) assertEquals([...wrapped], [[[1, 2]], [[3]]]);
+});
+
 test("makeSingleArguments() wraps each element, lazily", async () => {
   let read = 0;
   function* elements() {
