@@ -57,14 +57,11 @@ export interface ProgressBarOptions {
   stream?: ProgressStream | undefined;
 }
 
-/** What is done with a progress bar. */
-export type ProgressBarStyle = "std" | "dashboard";
+/** How a progress bar looks. More are to come. */
+export type ProgressBarStyle = "std";
 
 /** The names of the styles. */
-export const PROGRESS_BAR_STYLES: readonly ProgressBarStyle[] = [
-  "std",
-  "dashboard",
-];
+export const PROGRESS_BAR_STYLES: readonly ProgressBarStyle[] = ["std"];
 
 const NAMES: readonly (keyof ProgressBarOptions)[] = [
   "desc",
