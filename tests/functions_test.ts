@@ -395,6 +395,28 @@ test("importTasks() names what is missing when a module does not export a functi
   assertEquals(await pool.apply(tasks.count), 1);
 });
 
+test("importTasks() finds functions of a CommonJS module that its text does not name", async () => {
+  const url = new URL("./fixtures/functions/frozen.cjs", import.meta.url);
+  const tasks = importTasks<
+    { half: (x: number) => number; toString: () => string }
+  >(url);
+  for (
+    const pool of [
+      new WorkerPool({ nJobs: 1 }),
+      new WorkerPool({ startMethod: "serial" }),
+    ]
+  ) {
+    assertEquals(await pool.map(tasks.half, [2, 4]), [1, 2]);
+    // Only what the module has put there.
+    await assertRejects(
+      () => pool.apply(tasks.toString),
+      TypeError,
+      "current value is undefined",
+    );
+    await pool.join();
+  }
+});
+
 test("importTasks() gives references that cannot be called", () => {
   const tasks = importTasks<Tasks>(tasksUrl);
   assertThrows(() => tasks.quadruple(1), TypeError, "quadruple");
