@@ -249,6 +249,12 @@ test("WorkerPool names the variable and the ways out when a function sent by val
       assertStringIncludes(message, part);
     }
   }
+  const helper = (x: number) => x + outside;
+  const { message } = await assertRejects(
+    () => pool.map((x: number) => helper(x), [1], { closure: { helper } }),
+    ReferenceError,
+  );
+  assertStringIncludes(message, "outside is not defined in 'closure.helper'");
 });
 
 test("WorkerPool refuses native and bound functions and classes at the call", async () => {
