@@ -5,7 +5,7 @@ import type { Crew } from "./crew.ts";
 import type { Crews, LifecycleHandles } from "./crews.ts";
 import type { Caller } from "./functions/caller.ts";
 import type { FunctionHandle } from "./functions/registry.ts";
-import type { ProgressTracker } from "./progress/tracker.ts";
+import { outcomeOf, type ProgressTracker } from "./progress/tracker.ts";
 import { createReader, type ElementReader, isPlainArray } from "./input.ts";
 import {
   type Chunk,
@@ -192,7 +192,8 @@ export class MapCall implements TaskSource, IteratedCall {
 
   fail(error: unknown): void {
     if (this.#hasEnded) return;
-    this.#end("failed", () => this.#collector.fail(error));
+    const outcome = outcomeOf(error, this.#request.signal);
+    this.#end(outcome, () => this.#collector.fail(error));
   }
 
   wants(): boolean {

@@ -204,9 +204,11 @@ export interface MapOptions<
    */
   progressBarStyle?: ProgressBarStyle | undefined;
   /**
-   * Is told how far the call is: at most each 100 ms, and at its end.
+   * Is told how far the call is: at most each 100 ms, and at its end. What it
+   * throws fails the call, but is lost if the call has failed or was cancelled.
    *
-   * @param progress Tasks done and to do, and times in ms.
+   * @param progress Tasks done and to do, and times in ms. The tasks of
+   * `mapChunks()` are slices.
    */
   onProgress?: ((progress: Progress) => void) | undefined;
 }

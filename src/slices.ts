@@ -14,19 +14,34 @@ export interface SliceOptions {
   nSplits?: number | undefined;
 }
 
-/** Slices of an array, each as the only argument of a task. */
-export function* slices(
+/**
+ * Slices of an array, each as the only argument of a task. They are cut when
+ * they are asked for; their number is known.
+ */
+export function slices(
   array: Sliceable,
   options: SliceOptions,
   nJobs: number,
-): Generator<[Sliceable], void, void> {
+): Iterable<[Sliceable]> {
   const { iterableLen = array.length, chunkSize, nSplits } = options;
   const length = Math.min(iterableLen, array.length);
   const size = chunkSize ?? length / (nSplits ?? nJobs * SLICES_PER_JOB);
   const sizer = new FixedSizer(size);
-  for (let start = 0; start < length;) {
-    const end = Math.min(start + sizer.size, length);
-    sizer.cut();
+  const ends: number[] = [];
+  for (let end = 0; end < length; sizer.cut()) {
+    end = Math.min(end + sizer.size, length);
+    ends.push(end);
+  }
+  const cut = cutAt(array, ends);
+  return Object.defineProperty(cut, "length", { value: ends.length });
+}
+
+function* cutAt(
+  array: Sliceable,
+  ends: number[],
+): Generator<[Sliceable], void, void> {
+  let start = 0;
+  for (const end of ends) {
     yield [sliceOf(array, start, end)];
     start = end;
   }

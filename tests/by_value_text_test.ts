@@ -937,6 +937,26 @@ test("helpfulReferenceError() helps with assignments and names of all kinds", ()
   );
 });
 
+test("helpfulReferenceError() names the function in the closure that lacks a variable", () => {
+  const closureTexts = { first: "(x) => x", $name: "(x) => check$(x)" };
+  const hint = (text: string) => {
+    const error = assertThrows(revive(closureTexts.$name), ReferenceError);
+    helpfulReferenceError(error, text, closureTexts);
+    return error.message;
+  };
+  assertEquals(
+    hint("(x) => first($name(x))"),
+    "check$ is not defined in 'closure.$name': a function sent to a worker " +
+      "by value sees its arguments, globals and 'closure', but neither " +
+      "variables nor imports of the module around it. Pass it as closure: " +
+      "{ check$ }, use await import() inside the task in place of $name, or " +
+      "send the task by reference with task() or importTasks()",
+  );
+  // The other one may be meant.
+  assertMatch(hint("(x) => check$($name(x))"), /^check\$ is not defined: /);
+  assertMatch(hint("(x) => check($name(x))"), / in 'closure\.\$name': /);
+});
+
 test("helpfulReferenceError() says what a minifier may have done", () => {
   const part = /\. If a minifier has renamed variables, .*task\(\)$/;
   const hint = (text: string) => {

@@ -249,6 +249,12 @@ test("WorkerPool names the variable and the ways out when a function sent by val
       assertStringIncludes(message, part);
     }
   }
+  const helper = (x: number) => x + outside;
+  const { message } = await assertRejects(
+    () => pool.map((x: number) => helper(x), [1], { closure: { helper } }),
+    ReferenceError,
+  );
+  assertStringIncludes(message, "outside is not defined in 'closure.helper'");
 });
 
 test("WorkerPool refuses native and bound functions and classes at the call", async () => {
@@ -393,6 +399,28 @@ test("importTasks() names what is missing when a module does not export a functi
   // @ts-expect-error Only functions can be named.
   await assertRejects(() => pool.apply(tasks.notAFunction), TypeError);
   assertEquals(await pool.apply(tasks.count), 1);
+});
+
+test("importTasks() finds functions of a CommonJS module that its text does not name", async () => {
+  const url = new URL("./fixtures/functions/frozen.cjs", import.meta.url);
+  const tasks = importTasks<
+    { half: (x: number) => number; toString: () => string }
+  >(url);
+  for (
+    const pool of [
+      new WorkerPool({ nJobs: 1 }),
+      new WorkerPool({ startMethod: "serial" }),
+    ]
+  ) {
+    assertEquals(await pool.map(tasks.half, [2, 4]), [1, 2]);
+    // Only what the module has put there.
+    await assertRejects(
+      () => pool.apply(tasks.toString),
+      TypeError,
+      "current value is undefined",
+    );
+    await pool.join();
+  }
 });
 
 test("importTasks() gives references that cannot be called", () => {

@@ -1,8 +1,17 @@
 import { assertEquals } from "@std/assert";
 import { mkdtempSync, realpathSync } from "node:fs";
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import {
+  cp,
+  mkdir,
+  readdir,
+  readFile,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import process from "node:process";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -34,7 +43,7 @@ export const half = (x) => x / divisor;
 `;
 
 const typed = `
-import { importTasks, task, WorkerPool } from "polypool";
+import { importTasks, sharedArray, task, WorkerPool } from "polypool";
 
 const pool = new WorkerPool({ nJobs: 2 });
 export const squares: Promise<number[]> = pool.map(
@@ -46,18 +55,29 @@ export const lengths: Promise<number[]> = pool.map(
   ["a", "bc"],
 );
 const tasks = importTasks<{ half(x: number): number }>(
-  new URL("./tasks.js", import.meta.url),
+  new URL("file:///tasks.js"),
 );
 export const halves: Promise<number[]> = pool.map(tasks.half, [2, 4]);
 // @ts-expect-error: the task takes a number
 pool.map((x: number) => x, ["a"]);
+const counts = sharedArray(Int32Array, 3);
+export const previous: number = Atomics.add(counts, 0, 1);
+export const buffer: SharedArrayBuffer = counts.buffer;
+// @ts-expect-error: the kind is another
+export const other: Float64Array = counts;
+new WorkerPool({ sharedObjects: counts }).map(
+  (counts, i: number, x: number) => {
+    counts[i] = x;
+  },
+  [5, 6, 7].entries(),
+);
 `;
 
 const typedConfig = {
   compilerOptions: {
     module: "nodenext",
     target: "es2023",
-    lib: ["es2024", "esnext.disposable", "dom"],
+    lib: ["es2023", "esnext.disposable", "dom"],
     types: [],
     strict: true,
     noEmit: true,
@@ -94,9 +114,31 @@ function succeeded(result: ProgramResult): ProgramResult {
 const folder = realpathSync(mkdtempSync(join(tmpdir(), "polypool-app-")));
 after(() => rm(folder, { recursive: true, force: true }));
 
-/** Packs the package and installs it in a project that has nothing else. */
+/** What the package is made from. */
+const PARTS = [
+  "mod.ts",
+  "src",
+  "package.json",
+  "README.md",
+  "LICENSE",
+  "CHANGELOG.md",
+];
+
+/**
+ * Packs the package, in a copy where no other test builds it at the same time,
+ * and installs it in a project that has nothing else.
+ */
 async function installPacked(): Promise<void> {
-  await npm(["pack", "--loglevel=error", `--pack-destination=${folder}`], root);
+  const copy = join(folder, "copy");
+  await mkdir(join(copy, "dist"), { recursive: true });
+  await Promise.all([
+    ...PARTS.map((part) =>
+      cp(join(root, part), join(copy, part), { recursive: true })
+    ),
+    symlink(join(root, "node_modules"), join(copy, "node_modules"), "junction"),
+    writeFile(join(copy, "dist", "stale.js"), "Of an earlier build."),
+  ]);
+  await npm(["pack", "--loglevel=error", `--pack-destination=${folder}`], copy);
   const tarball = (await readdir(folder)).find((name) => name.endsWith(".tgz"));
   await writeFile(
     join(folder, "package.json"),
@@ -126,12 +168,25 @@ test("the packed package holds the build and nothing else", async () => {
   await installed;
   const polypool = join(folder, "node_modules", "polypool");
   const files = (await readdir(polypool)).sort();
-  assertEquals(files, ["LICENSE", "README.md", "dist", "package.json"]);
-  const dist = await readdir(join(polypool, "dist"), { recursive: true });
-  const sources = dist.filter((name) =>
-    name.endsWith(".ts") && !name.endsWith(".d.ts")
+  assertEquals(files, [
+    "CHANGELOG.md",
+    "LICENSE",
+    "README.md",
+    "dist",
+    "package.json",
+  ]);
+  const dist = join(polypool, "dist");
+  assertEquals((await readdir(dist)).sort(), [
+    "mod.d.ts",
+    "mod.js",
+    "mod.js.map",
+    "src",
+  ]);
+  const types = await readdir(join(dist, "src"), { recursive: true });
+  const others = types.filter((name) =>
+    /\.\w+$/.test(name) && !name.endsWith(".d.ts")
   );
-  assertEquals(sources, []);
+  assertEquals(others, []);
 });
 
 test("the packed package runs tasks of all three kinds", async () => {
@@ -151,12 +206,35 @@ test("the packed package runs tasks of all three kinds", async () => {
   assertEquals(stderr, "");
 });
 
-test("the packed package has types that need no types of any runtime", async () => {
-  await installed;
-  await Promise.all([
-    writeFile(join(folder, "typed.ts"), typed),
-    writeFile(join(folder, "tsconfig.json"), JSON.stringify(typedConfig)),
-  ]);
-  const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
-  succeeded(await runCommand("node", [tsc, "-p", folder]));
-});
+/** Where each comes from, and how it finds modules. */
+const compilers = [
+  { name: "TypeScript", owner: ".", module: "nodenext" },
+  {
+    name: "an older TypeScript that makes CommonJS",
+    owner: "@arethetypeswrong/core",
+    module: "commonjs",
+  },
+];
+
+for (const { name, owner, module } of compilers) {
+  test(`the packed package has types that need no types of any runtime, for ${name}`, async () => {
+    await installed;
+    const compilerOptions = { ...typedConfig.compilerOptions, module };
+    await Promise.all([
+      writeFile(join(folder, "typed.ts"), typed),
+      writeFile(
+        join(folder, "tsconfig.json"),
+        JSON.stringify({ ...typedConfig, compilerOptions }),
+      ),
+    ]);
+    const manifest = join(root, "node_modules", owner, "package.json");
+    const tsc = createRequire(manifest).resolve("typescript/package.json");
+    succeeded(
+      await runCommand("node", [
+        join(dirname(tsc), "bin", "tsc"),
+        "-p",
+        folder,
+      ]),
+    );
+  });
+}

@@ -84,6 +84,28 @@ test("WorkerPool.mapChunks() tells 'onProgress' about slices", async () => {
   assertEquals([told.at(-1)!.completed, told.at(-1)!.total], [4, 4]);
 });
 
+for (const array of [[1, 2, 3, 4, 5, 6, 7], new Int8Array(7)]) {
+  test(`WorkerPool.mapChunks() knows the number of slices of ${array.constructor.name}`, async () => {
+    await using pool = new WorkerPool({ nJobs: 2 });
+    const sizes = { iterableLen: [7, 5], chunkSize: [2.5, 3], nSplits: [3, 2] };
+    for (const [i, slices] of [3, 2].entries()) {
+      for (const option of ["chunkSize", "nSplits"] as const) {
+        const stream = new FakeTerminal(60);
+        const call = pool.mapChunks((slice: typeof array) => slice, array, {
+          iterableLen: sizes.iterableLen[i],
+          [option]: sizes[option][i],
+          progressBar: true,
+          progressBarOptions: { stream },
+        });
+        // Before any result has come.
+        assertMatch(stream.lines()[0]!, new RegExp(`\\| 0/${slices} \\[`));
+        await inTime(call);
+        assertMatch(stream.lines()[0]!, new RegExp(`${slices}/${slices} \\[`));
+      }
+    }
+  });
+}
+
 test("WorkerPool.map() tells 'onProgress' no total before the end of input of unknown length", async () => {
   await using pool = new WorkerPool({ nJobs: 1 });
   const { told, onProgress } = listener();
@@ -305,13 +327,32 @@ test("WorkerPool.map() draws that it failed", async () => {
       if (x === 2) throw new Error("two");
     },
     upTo(4),
-    { progressBar: true, progressBarOptions: { stream }, chunkSize: 1 },
+    {
+      progressBar: true,
+      progressBarOptions: { stream, desc: "Squares" },
+      chunkSize: 1,
+    },
   ));
-  assertMatch(
-    stream.lines()[0]!,
-    /^Exception occurred, terminating workers: +50%\|.*\| 2\/4 \[/,
-  );
+  assertMatch(stream.lines()[0]!, /^Squares \(failed\): +50%\|.*\| 2\/4 \[/);
   assertEquals(stream.cursor(), [1, 0]);
+});
+
+test("WorkerPool.map() leaves the bar as it is when the call is cancelled", async () => {
+  await using pool = new WorkerPool({ nJobs: 1 });
+  const controller = new AbortController();
+  const cancels = [() => controller.abort(), () => pool.terminate()];
+  for (const cancel of cancels) {
+    const stream = new FakeTerminal(100);
+    const call = reasonOf(pool.map(slow, upTo(1000), {
+      progressBar: true,
+      progressBarOptions: { stream, desc: "Squares" },
+      signal: controller.signal.aborted ? undefined : controller.signal,
+    }));
+    await cancel();
+    await inTime(call);
+    assertMatch(stream.lines()[0]!, /^Squares: +\d+%\|.*\| \d+\/1000 \[/);
+    assertEquals(stream.cursor(), [1, 0]);
+  }
 });
 
 test("WorkerPool draws the bars of several calls below each other", async () => {

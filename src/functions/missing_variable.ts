@@ -19,18 +19,33 @@ const SHORT = 2;
 /** What minified text does without, and what tsx makes of it. */
 const SPACED = /\n|, | =>|=> /;
 
+/** What a text has between the names of variables and the like. */
+const NO_NAME = /[^\p{ID_Continue}$]+/u;
+
 /**
  * Rewrites the message of an error that a function sent by value threw, if it
  * says that a variable is missing: the same text on all runtimes, which names
- * the ways out. Leaves every other error alone. `text` is the function's.
+ * the ways out. Leaves every other error alone. `text` is the function's,
+ * `closureTexts` are those of the functions in its closure.
  */
-export function helpfulReferenceError(error: unknown, text = ""): void {
+export function helpfulReferenceError(
+  error: unknown,
+  text = "",
+  closureTexts: Record<string, string> = {},
+): void {
   try {
     if (!(error instanceof ReferenceError)) return;
     const found = MISSING.exec(error.message);
     if (!found || !isThrownByText(error)) return;
     const { message, stack } = error;
-    error.message = hintFor(found[1] ?? found[2]!, text);
+    const name = found[1] ?? found[2]!;
+    const mentions = (text: string) => text.split(NO_NAME).includes(name);
+    const entry = mentions(text)
+      ? undefined
+      : Object.keys(closureTexts).find((key) => mentions(closureTexts[key]!));
+    error.message = entry === undefined
+      ? hintFor(name, text)
+      : hintFor(name, closureTexts[entry]!, entry);
     if (typeof stack === "string") {
       error.stack = stack.replace(message, () => error.message);
     }
@@ -46,7 +61,8 @@ function isThrownByText({ stack }: Error): boolean {
   return !frame || mentionsSource(frame[0]);
 }
 
-function hintFor(name: string, text: string): string {
+/** `entry` is that of the closure whose text lacks the variable. */
+function hintFor(name: string, text: string, entry?: string): string {
   if (
     BY_WEBPACK.test(name) || BUNDLED.test(name) && PROMISED.test(text)
   ) {
@@ -65,12 +81,14 @@ function hintFor(name: string, text: string): string {
   const ways = name === "require"
     ? "Use await import() or process.getBuiltinModule()"
     : `Pass ${passed}, use await import()`;
+  const [where, task, place] = entry === undefined
+    ? ["", "function", ""]
+    : [` in 'closure.${entry}'`, "task", ` in place of ${entry}`];
   const hint =
-    `${name} is not defined: a function sent to a worker by value sees its ` +
-    "arguments, globals and 'closure', but neither variables nor imports " +
-    `of the module around it. ${ways} inside ` +
-    "the function, or send the function by reference with task() or " +
-    "importTasks()";
+    `${name} is not defined${where}: a function sent to a worker by value ` +
+    "sees its arguments, globals and 'closure', but neither variables nor " +
+    `imports of the module around it. ${ways} inside the ${task}${place}, ` +
+    `or send the ${task} by reference with task() or importTasks()`;
   return name.length <= SHORT && text !== "" && !SPACED.test(text)
     ? `${hint}. If a minifier has renamed variables, tell it to keep their ` +
       "names or use task()"

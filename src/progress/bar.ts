@@ -6,14 +6,14 @@ import { type BarTexts, renderBar } from "./render.ts";
 import { Screen } from "./screen.ts";
 import { type ProgressStream, terminalOf } from "./terminal.ts";
 
-/** How the call of a bar ended. */
+/** How a call ended. */
 export type ProgressOutcome =
   /** All tasks are done: the bar shows 100 %. */
-  | { kind: "finished" }
-  /** The bar stays where it is; the message replaces its description. */
-  | { kind: "failed"; message: string }
-  /** The bar stays where it is, as when a loop over results was left. */
-  | { kind: "stopped" };
+  | "finished"
+  /** The bar stays where it is, and says so. */
+  | "failed"
+  /** The bar stays where it is: somebody has cancelled the call. */
+  | "stopped";
 
 /** Milliseconds after which a bar in a terminal shows the time that passed. */
 const REFRESH_INTERVAL = 500;
@@ -35,6 +35,11 @@ function findPlace(
     screens.set(stream, screen);
   }
   return screen.open(position);
+}
+
+/** The text of a bar whose call has failed. */
+function asFailed(desc = ""): string {
+  return desc === "" ? "failed" : `${desc.replace(/: $/, "")} (failed)`;
 }
 
 /** A progress bar that looks like tqdm's. */
@@ -93,8 +98,8 @@ export class ProgressBar {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#stopRefresh?.();
-    this.#meter.end(outcome.kind === "finished");
-    if (outcome.kind === "failed") this.#texts.desc = outcome.message;
+    this.#meter.end(outcome === "finished");
+    if (outcome === "failed") this.#texts.desc = asFailed(this.#texts.desc);
     this.#place.close(this.#leave ? this.#render() : "");
   }
 

@@ -1,3 +1,4 @@
+import { PoolTerminatedError } from "../errors.ts";
 import { ProgressBar, type ProgressOutcome } from "./bar.ts";
 import { type Progress, ProgressMeter } from "./meter.ts";
 import type { ProgressBarOptions, ProgressBarStyle } from "./options.ts";
@@ -10,8 +11,15 @@ export interface ProgressRequest {
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
-/** The text of a bar whose call has failed. */
-const FAILURE = "Exception occurred, terminating workers";
+/** How a call ended that rejects with `error`. */
+export function outcomeOf(
+  error: unknown,
+  signal: AbortSignal | undefined,
+): ProgressOutcome {
+  const isCancelled = error instanceof PoolTerminatedError ||
+    signal?.aborted && error === signal.reason;
+  return isCancelled ? "stopped" : "failed";
+}
 
 /** Tells whoever wants to know how far a call is. */
 export class ProgressTracker {
@@ -54,12 +62,9 @@ export class ProgressTracker {
   }
 
   /** The call has ended. */
-  end(outcome: "finished" | "failed" | "stopped", completed: number): void {
+  end(outcome: ProgressOutcome, completed: number): void {
     this.#bar?.update(completed);
-    const end: ProgressOutcome = outcome === "failed"
-      ? { kind: "failed", message: FAILURE }
-      : { kind: outcome };
-    this.#bar?.close(end);
+    this.#bar?.close(outcome);
     // Who has heard of the last task knows of the end.
     const isKnown = outcome === "finished" && this.#told === completed;
     if (!this.#meter || isKnown) return;

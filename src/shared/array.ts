@@ -27,11 +27,15 @@ export type SharedTypedArray =
   | BigInt64Array<SharedArrayBuffer>
   | BigUint64Array<SharedArrayBuffer>;
 
-// Only `any` lets 0 be part of it.
+// Before TypeScript 5.7 `slice()` gives the very type. `SharedTypedArray` must
+// not be asked instead: from 5.5 on a condition on what fails to compile is
+// `any` as well.
 /** A typed array of the same kind on a `SharedArrayBuffer`. */
-export type Shared<A extends TypedArray> = 0 extends 1 & SharedTypedArray
-  ? A & { readonly buffer: SharedArrayBuffer }
-  : Extract<SharedTypedArray, Pick<A, typeof Symbol.toStringTag>>;
+export type Shared<A extends TypedArray> =
+  (<T>() => T extends Uint8Array ? 1 : 2) extends
+    (<T>() => T extends ReturnType<Uint8Array["slice"]> ? 1 : 2)
+    ? A & { readonly buffer: SharedArrayBuffer }
+    : Extract<SharedTypedArray, Pick<A, typeof Symbol.toStringTag>>;
 
 /**
  * Makes a typed array on shared memory: sent to a worker, wherever it stands

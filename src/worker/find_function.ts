@@ -128,6 +128,8 @@ export function explain(
   definition: FunctionDefinition,
   error: unknown,
 ): unknown {
-  if (definition.kind === "text") helpfulReferenceError(error, definition.text);
+  if (definition.kind === "text") {
+    helpfulReferenceError(error, definition.text, definition.closureTexts);
+  }
   return error;
 }
