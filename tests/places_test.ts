@@ -1,6 +1,6 @@
 // Where programs may be, and programs that are nowhere: functions find what
 // they import there too.
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { build } from "esbuild";
 import { mkdtempSync, readFileSync, realpathSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
@@ -258,5 +258,90 @@ testIf(
       }
     };
     await until(hasEnded, "the worker to end");
+  },
+);
+
+testIf(runtimeName !== "deno", "it needs flags that processes inherit")(
+  "A module that each process loads first can make a pool of processes behind isMainThread",
+  async () => {
+    await createProgram(
+      "loaded_first.mjs",
+      `
+      import { isMainThread, WorkerPool } from ${library};
+      const depth = Number(process.env.POLYPOOL_DEPTH ?? 0);
+      process.env.POLYPOOL_DEPTH = String(depth + 1);
+      // Without end, should the guard not hold.
+      if ((isMainThread || process.env.POLYPOOL_UNGUARDED) && depth < 3) {
+        const pool = new WorkerPool({ nJobs: 1, startMethod: "spawn" });
+        const double = (x) => x * 2 + Number(process.env.POLYPOOL_DEPTH);
+        console.log(await pool.apply(double, [2]).catch(({ name }) => name));
+        await pool.join();
+      }`,
+    );
+    await writeFile(
+      join(folder, "bunfig.toml"),
+      'preload = ["./loaded_first.mjs"]',
+    );
+    const app = await createProgram("loads.mjs", "");
+    const args = runtimeName === "bun"
+      ? [app]
+      : ["--import", "./loaded_first.mjs", app];
+    const run = async (env: Record<string, string>) => {
+      const options = { cwd: folder, env };
+      return await runCommand(process.execPath, args, options);
+    };
+    const { code, stdout } = await run({});
+    assertEquals({ code, stdout }, { code: 0, stdout: "6\n" });
+    const unguarded = await run({ POLYPOOL_UNGUARDED: "1" });
+    // The first line is of the process.
+    assertEquals(unguarded.stdout, "Error\nWorkerDiedError\n");
+    assertStringIncludes(
+      unguarded.stderr,
+      "Cannot run tasks as each process of a pool loads this module before " +
+        "its own program: guard the pool with isMainThread",
+    );
+  },
+);
+
+testIf(runtimeName !== "deno", "it has no processes of that kind")(
+  "WorkerPool lets tasks start threads and processes of their own",
+  async () => {
+    const own = await createProgram(
+      "own.mjs",
+      `
+      import { parentPort } from "node:worker_threads";
+      const say = parentPort ?? { postMessage: (x) => process.send(x) };
+      say.postMessage("heard");`,
+    );
+    const app = await createProgram(
+      "starts.mjs",
+      `
+      import { WorkerPool } from ${library};
+      for (const startMethod of ["threading", "spawn", "forkserver"]) {
+        const pool = new WorkerPool({ nJobs: 1, startMethod });
+        const heard = await pool.apply(async (file) => {
+          const { Worker } = await import("node:worker_threads");
+          const { fork } = await import("node:child_process");
+          const messageOf = (started) =>
+            new Promise((resolve, reject) => {
+              started.on("message", resolve);
+              started.on("error", reject);
+              started.on("exit", resolve);
+            });
+          return [
+            await messageOf(new Worker(file)),
+            await messageOf(fork(file)),
+          ];
+        }, [${JSON.stringify(own)}]);
+        console.log(startMethod, ...heard);
+        await pool.join();
+      }`,
+    );
+    const { code, stdout } = await runProgram(app);
+    assertEquals({ code, stdout }, {
+      code: 0,
+      stdout: ["threading", "spawn", "forkserver"]
+        .map((method) => `${method} heard heard\n`).join(""),
+    });
   },
 );

@@ -228,6 +228,8 @@ export const deno: Runtime = {
   capabilities,
   isMainThread: () =>
     globalThis.constructor.name !== "DedicatedWorkerGlobalScope",
+  // Its flags for such modules are not passed on.
+  isStarting: () => false,
   cpuCount: () => scope.navigator.hardwareConcurrency,
   startThread,
   startProcess: (program, options, events) =>

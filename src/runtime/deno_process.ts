@@ -7,6 +7,7 @@ import type {
   WorkerProgram,
 } from "./contract.ts";
 import { permissionFlags, type Permissions } from "./deno_permissions.ts";
+import { standaloneRefusal } from "./standalone.ts";
 
 type Builtin = <T>(name: string) => T;
 
@@ -15,6 +16,7 @@ interface DenoNamespace {
   mainModule: string;
   pid: number;
   args: string[];
+  build: { standalone: boolean };
   env: { toObject(): Record<string, string> };
   permissions: Permissions;
 }
@@ -64,7 +66,8 @@ export function startDenoProcess(
   events: WorkerEvents,
   builtin: Builtin,
 ): WorkerPort {
-  const { permissions } = Deno;
+  const { permissions, build } = Deno;
+  if (build.standalone) throw standaloneRefusal();
   const isGranted = (name: string) =>
     permissions.querySync({ name }).state === "granted";
   let path: string;

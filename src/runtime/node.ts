@@ -8,13 +8,19 @@ import type {
   WorkerProgram,
   WorkerRuntime,
 } from "./contract.ts";
-import { bootScript, nodeBootScript } from "./boot_script.ts";
+import {
+  evaluatedBootScript,
+  isStarting,
+  nodeBootScript,
+  STARTING,
+} from "./boot_script.ts";
 import { startProcess } from "./child_process.ts";
 import { dataUrl } from "./data_url.ts";
 import { baseWithoutFile, importerAt } from "./import_as.ts";
 import { killedWithOwner } from "./killed_with_owner.ts";
 import { loadNative } from "./native.ts";
 import { listenAlone, type OwnerPort } from "./owner_port.ts";
+import { standaloneRefusal } from "./standalone.ts";
 import { within, withResolvers } from "../promises.ts";
 import { setTimeout } from "../timers.ts";
 
@@ -191,13 +197,17 @@ function startNodeProcess(
   events: WorkerEvents,
 ): WorkerPort {
   const { execPath, env, pid } = scope.process;
+  const { isSea } = builtin<{ isSea?(): boolean }>("node:sea") ?? {};
+  if (isSea?.()) throw standaloneRefusal();
   const args = [...processFlags()];
   if (memoryLimit !== undefined) {
     args.push(`--max-old-space-size=${memoryLimit}`);
   }
-  args.push("--input-type=commonjs", "--eval", bootScript(pid));
+  // The type of input, if it were told, would be inherited and then refused.
+  args.push("--eval", evaluatedBootScript(pid));
   // In a program that is watched Node would use the channel for reports.
   const { WATCH_REPORT_DEPENDENCIES: _, ...childEnv } = env;
+  childEnv[STARTING] = "1";
   const command = { path: execPath, args, env: childEnv };
   return startProcess(
     "reason" in loadNative() ? killedWithOwner(command, builtin) : command,
@@ -238,6 +248,7 @@ export const node: Runtime = {
   capabilities,
   isMainThread: () =>
     builtin<WorkerThreads>("node:worker_threads").isMainThread,
+  isStarting: () => isStarting(scope.process.env),
   cpuCount: () =>
     builtin<{ availableParallelism(): number }>("node:os")
       .availableParallelism(),
