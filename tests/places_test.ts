@@ -3,7 +3,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { build } from "esbuild";
 import { mkdtempSync, readFileSync, realpathSync } from "node:fs";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -345,3 +345,29 @@ testIf(runtimeName !== "deno", "it has no processes of that kind")(
     });
   },
 );
+
+test("WorkerPool runs what task() and importTasks() of another copy of the library have made", async () => {
+  await bundled;
+  await copyFile(bundle, join(folder, "copy.mjs"));
+  await writeFile(join(folder, "half.mjs"), "export const half = (x) => x / 2");
+  const app = await createProgram(
+    "copies.mjs",
+    `
+    import { isMainThread, WorkerPool } from ${library};
+    import { importTasks, task } from "./copy.mjs";
+    const factor = 10;
+    const scale = task((x) => x * factor);
+    const tasks = importTasks(new URL("./half.mjs", import.meta.url));
+    if (isMainThread) {
+      const pool = new WorkerPool({ nJobs: 1 });
+      console.log(await pool.apply(scale, [1]), await pool.apply(tasks.half, [1]));
+      await pool.join();
+    }`,
+  );
+  const { code, stdout, stderr } = await runProgram(app);
+  assertEquals({ code, stdout, stderr }, {
+    code: 0,
+    stdout: "10 0.5\n",
+    stderr: "",
+  });
+});

@@ -4,6 +4,10 @@ import { mentionsSource } from "./source_name.ts";
 /** What V8 and JavaScriptCore say of a variable that does not exist. */
 const MISSING = /^(?:(\S+) is not defined|Can't find variable: (\S+))$/;
 
+/** What they say of a property of `this` where that is undefined. */
+const NO_THIS =
+  /^(?:undefined is not an object \(evaluating 'this[.[].*|Cannot (?:read|set) properties of undefined \((?:reading|setting) '(.+)'\))$/;
+
 /** What webpack has in the place of a module that is in the bundle. */
 const BY_WEBPACK = /^__webpack_\w+$/;
 
@@ -21,18 +25,23 @@ const SPACED = /\n|, | =>|=> /;
 
 /**
  * Rewrites the message of an error that a function sent by value threw, if it
- * says that a variable is missing: the same text on all runtimes, which names
- * the ways out. Leaves every other error alone. `text` is the function's.
+ * says that a variable is missing, or `this`: the same text on all runtimes,
+ * which names the ways out. Leaves every other error alone. `text` is the
+ * function's.
  */
 export function helpfulReferenceError(error: unknown, text = ""): void {
   try {
-    if (!(error instanceof ReferenceError)) return;
-    const found = MISSING.exec(error.message);
-    if (!found || !isThrownByText(error)) return;
+    if (!(error instanceof Error)) return;
+    const hint = error instanceof ReferenceError
+      ? hintForVariable(error, text)
+      : error instanceof TypeError
+      ? hintForThis(error, text)
+      : undefined;
+    if (hint === undefined || !isThrownByText(error)) return;
     const { message, stack } = error;
-    error.message = hintFor(found[1] ?? found[2]!, text);
+    error.message = hint;
     if (typeof stack === "string") {
-      error.stack = stack.replace(message, () => error.message);
+      error.stack = stack.replace(message, () => hint);
     }
   } catch {
     // A frozen error, a getter of the user's: it stays as it is.
@@ -46,7 +55,19 @@ function isThrownByText({ stack }: Error): boolean {
   return !frame || mentionsSource(frame[0]);
 }
 
-function hintFor(name: string, text: string): string {
+function hintForThis({ message }: Error, text: string): string | undefined {
+  const found = NO_THIS.exec(message);
+  // V8 tells the property, but not of what.
+  if (!found || found[1] && !text.includes(`this.${found[1]}`)) return;
+  return "this is undefined: a function sent to a worker by value has no " +
+    "'this' of the code around it. Pass what it needs as 'closure' or as " +
+    "arguments, or send the function by reference with task() or importTasks()";
+}
+
+function hintForVariable({ message }: Error, text: string): string | undefined {
+  const found = MISSING.exec(message);
+  if (!found) return undefined;
+  const name = found[1] ?? found[2]!;
   if (
     BY_WEBPACK.test(name) || BUNDLED.test(name) && PROMISED.test(text)
   ) {
