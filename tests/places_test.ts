@@ -371,3 +371,116 @@ test("WorkerPool runs what task() and importTasks() of another copy of the libra
     stderr: "",
   });
 });
+
+testIf(runtimeName === "node", "it needs tsx")(
+  "WorkerPool imports TypeScript as a program does that tsx runs",
+  async () => {
+    await bundled;
+    const place = join(folder, "typed");
+    await mkdir(place);
+    await writeFile(join(place, "package.json"), "{}");
+    await writeFile(
+      join(place, "half.ts"),
+      "export const half = (x: number): number => x / 2;",
+    );
+    const app = join(place, "app.ts");
+    await writeFile(
+      app,
+      `
+      import(${library}).then(async ({ WorkerPool }) => {
+        // Elsewhere Node itself finds flags' modules from the folder of then.
+        const isOld = Number.parseInt(process.versions.node) < 22;
+        if (isOld && !process.env.NODE_OPTIONS) process.chdir("/");
+        for (const startMethod of ["threading", "spawn"]) {
+          const pool = new WorkerPool({ nJobs: 1, startMethod });
+          const half = async (x: number) => (await import("./half.ts")).half(x);
+          console.log(await pool.apply(half, [2]));
+          await pool.join();
+        }
+      });`,
+    );
+    const root = fileURLToPath(new URL("..", import.meta.url));
+    for (
+      const [flags, env] of [
+        [["--import", "tsx"], {}],
+        [[], { NODE_OPTIONS: "--no-warnings --import=tsx" }],
+      ] as const
+    ) {
+      const { code, stdout, stderr } = await runCommand(
+        process.execPath,
+        [...flags, app],
+        { cwd: root, env },
+      );
+      assertEquals({ code, stdout, stderr }, {
+        code: 0,
+        stdout: "1\n1\n",
+        stderr: "",
+      });
+    }
+  },
+);
+
+testIf(runtimeName === "node", "it needs a flag of Node's")(
+  "WorkerPool finds what functions import where Error is frozen",
+  async () => {
+    await bundled;
+    await writeFile(
+      join(folder, "half.mjs"),
+      "export const half = (x) => x / 2",
+    );
+    const app = await createProgram(
+      "frozen.mjs",
+      `
+      import { WorkerPool } from ${library};
+      process.chdir("/");
+      const pool = new WorkerPool({ nJobs: 1 });
+      const half = async (x) => (await import("./half.mjs")).half(x);
+      console.log(await pool.apply(half, [2]));
+      await pool.join();`,
+    );
+    const { stdout } = await runProgram(app, {
+      nodeArgs: ["--frozen-intrinsics"],
+    });
+    assertEquals(stdout, "1\n");
+  },
+);
+
+testIf(runtimeName === "deno", "it needs a deno.json")(
+  "WorkerPool configures processes by deno.json in pools of tasks, too",
+  async () => {
+    await bundled;
+    const place = join(folder, "configured");
+    await mkdir(place);
+    await writeFile(
+      join(place, "deno.json"),
+      JSON.stringify({ imports: { "half": "./half.mjs" } }),
+    );
+    await writeFile(
+      join(place, "half.mjs"),
+      "export const half = (x) => x / 2",
+    );
+    const app = join(place, "app.mjs");
+    await writeFile(
+      app,
+      `
+      import { WorkerPool } from ${library};
+      for (const startMethod of ["threading", "spawn"]) {
+        const pool = new WorkerPool({ nJobs: 1, startMethod });
+        const result = await pool.apply(async () => {
+          const { WorkerPool } = await import(${library});
+          const inner = new WorkerPool({ nJobs: 1, startMethod: "spawn" });
+          const half = async (x) => (await import("half")).half(x);
+          return await inner.apply(half, [2]).finally(() => inner.join());
+        });
+        console.log(result);
+        await pool.join();
+      }`,
+    );
+    const { code, stdout, stderr } = await runProgram(app);
+    assertEquals({ code, stdout, stderr }, {
+      code: 0,
+      stdout: "1\n1\n",
+      stderr: "",
+    });
+  },
+);

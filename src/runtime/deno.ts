@@ -10,7 +10,7 @@ import type {
 import { webBootScript } from "./boot_script.ts";
 import { dataUrl } from "./data_url.ts";
 import type { Permissions } from "./deno_permissions.ts";
-import { startDenoProcess } from "./deno_process.ts";
+import { startDenoProcess, tellMainModule } from "./deno_process.ts";
 import { baseWithoutFile, importerAt } from "./import_as.ts";
 import { listenAlone, type OwnerPort } from "./owner_port.ts";
 import { clearInterval, setInterval, setTimeout } from "../timers.ts";
@@ -140,7 +140,8 @@ function startThread(
 ): WorkerPort {
   const { locks } = scope.navigator;
   const lockName = `polypool-worker-${workerCount++}-${randomName()}`;
-  const worker = new scope.Worker(dataUrl(webBootScript), {
+  const bootScript = tellMainModule() + webBootScript;
+  const worker = new scope.Worker(dataUrl(bootScript), {
     type: "module",
     name: lockName,
   });
