@@ -293,7 +293,6 @@ test("WorkerPool gives functions sent by value no 'this', and says so", async ()
 test("WorkerPool refuses arrow functions that use 'arguments' of a function around them", async () => {
   await using pool = new WorkerPool({ nJobs: 1 });
   function around(..._args: number[]) {
-    // deno-lint-ignore prefer-rest-params
     return (x: number) => x + arguments[0];
   }
   await assertRejects(
@@ -305,7 +304,6 @@ test("WorkerPool refuses arrow functions that use 'arguments' of a function arou
   );
   const own = (x: number) =>
     (function (_x: number) {
-      // deno-lint-ignore prefer-rest-params
       return arguments[0];
     })(x);
   assertEquals(await pool.map(own, [1, 2]), [1, 2]);
