@@ -1,12 +1,13 @@
 import { assertEquals } from "@std/assert";
 import { build, type BuildOptions } from "esbuild";
-import { mkdtemp, realpath, rm } from "node:fs/promises";
+import { mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { runCommand, runProgram } from "./support/program.ts";
+import { runCommand, runProgram, runtimeName } from "./support/program.ts";
+import { testIf } from "./support/skip.ts";
 import { runtimes } from "./support/runtimes.ts";
 
 const app = fileURLToPath(new URL("./support/bundled_app.ts", import.meta.url));
@@ -55,6 +56,58 @@ for (const [kind, options] of Object.entries(bundles)) {
       assertEquals({ stdout, stderr, code }, expected);
     }));
 }
+
+testIf(runtimeName === "node", "the binary is the same whoever builds it")(
+  "WorkerPool starts no process in a single executable of Node",
+  () =>
+    inEmptyFolder(async (folder) => {
+      const text = `
+        const { WorkerPool } = require("polypool");
+        const depth = Number(process.env.POLYPOOL_DEPTH ?? 0);
+        process.env.POLYPOOL_DEPTH = String(depth + 1);
+        // Without end, were processes to be started.
+        const methods = ["threading", "spawn", "forkserver"];
+        (async () => {
+          for (const startMethod of depth < 2 ? methods : []) {
+            const pool = new WorkerPool({ nJobs: 1, startMethod });
+            console.log(await pool.apply((x) => x + 1, [1]).catch(String));
+            await pool.terminate();
+          }
+          process.exit(0);
+        })();`;
+      await build({
+        stdin: { contents: text, resolveDir: folder },
+        alias: {
+          polypool: fileURLToPath(new URL("../mod.ts", import.meta.url)),
+        },
+        bundle: true,
+        format: "cjs",
+        platform: "node",
+        target: "node20",
+        outfile: join(folder, "app.cjs"),
+        logLevel: "silent",
+      });
+      await writeFile(
+        join(folder, "app.json"),
+        JSON.stringify({
+          main: "app.cjs",
+          output: "app",
+          disableExperimentalSEAWarning: true,
+        }),
+      );
+      const built = await runCommand(
+        runtimes["newest-node"]!().command,
+        ["--build-sea", "app.json"],
+        { cwd: folder },
+      );
+      assertEquals(built.code, 0, built.stderr);
+      const { stdout } = await runCommand(join(folder, "app"), []);
+      const refusal = "Error: Cannot start a process as the program is a " +
+        "single executable, which could only run its main module again: use " +
+        "startMethod 'threading'\n";
+      assertEquals(stdout, `2\n${refusal}${refusal}`);
+    }),
+);
 
 // The binary holds Bun, whichever runtime has it built.
 test("WorkerPool runs inline functions and task() in a binary of bun build --compile", () =>

@@ -257,6 +257,125 @@ test("WorkerPool names the variable and the ways out when a function sent by val
   assertStringIncludes(message, "outside is not defined in 'closure.helper'");
 });
 
+test("WorkerPool gives functions sent by value no 'this', and says so", async () => {
+  await using pool = new WorkerPool({ nJobs: 1 });
+  class Scale {
+    factor = 3;
+    last = 0;
+    read() {
+      return pool.map((x: number) => x * this.factor, [1, 2]);
+    }
+    write() {
+      return pool.apply(async () => {
+        await Promise.resolve();
+        this.last = 1;
+      });
+    }
+    enclosed() {
+      const multiply = (x: number) => x * this.factor;
+      return pool.map((x: number) => multiply(x), [1], {
+        closure: { multiply },
+      });
+    }
+    itself() {
+      return pool.apply(() => this);
+    }
+  }
+  const scale = new Scale();
+  for (const call of [() => scale.read(), () => scale.write()]) {
+    await assertRejects(
+      call,
+      TypeError,
+      "this is undefined: a function sent to a worker by value has no 'this' " +
+        "of the code around it. Pass what it needs as 'closure' or as " +
+        "arguments, or send the function by reference with task() or " +
+        "importTasks()",
+    );
+  }
+  await assertRejects(() => scale.enclosed(), TypeError);
+  assertEquals(await scale.itself(), undefined);
+});
+
+test("WorkerPool refuses arrow functions that use 'arguments' of a function around them", async () => {
+  await using pool = new WorkerPool({ nJobs: 1 });
+  function around(..._args: number[]) {
+    return (x: number) => x + arguments[0];
+  }
+  await assertRejects(
+    () => pool.map(around(1), [1]),
+    TypeError,
+    "Cannot send 'task' to a worker as it uses 'arguments' of the function " +
+      "around it: give it parameters of its own (...args), or pass an array " +
+      "of them as 'closure'",
+  );
+  const own = (x: number) =>
+    (function (_x: number) {
+      return arguments[0];
+    })(x);
+  assertEquals(await pool.map(own, [1, 2]), [1, 2]);
+});
+
+test("WorkerPool refuses references in 'closure', and keys that name no variable", async () => {
+  await using pool = new WorkerPool({ nJobs: 1 });
+  const referenced = task((x: number) => x + outside);
+  const { double } = importTasks<{ double(x: number): number }>(tasksUrl);
+  const run = (x: number) => f(x);
+  for (const f of [referenced, double]) {
+    const error = "Cannot send 'closure.f' to a worker as it was made by " +
+      "task() or importTasks(): import it inside the function";
+    const closure = { f };
+    await assertRejects(
+      () => pool.map(run, [1], { closure }),
+      TypeError,
+      error,
+    );
+    await assertRejects(
+      () => pool.apply(run, [1], { closure }),
+      TypeError,
+      error,
+    );
+  }
+  function f(x: number) {
+    return x;
+  }
+  for (const name of ["__proto__", "a-b"]) {
+    await assertRejects(
+      () => pool.map(run, [1], { closure: { f, [name]: 5 } }),
+      TypeError,
+      `current value has "${name}"`,
+    );
+  }
+});
+
+test("WorkerPool gives helper functions in 'closure' their names and lengths", async () => {
+  await using pool = new WorkerPool({ nJobs: 1 });
+  const helper = (a: number, b: number) => a + b;
+  const look = () => [helper.name, helper.length, helper(1, 2)];
+  const closure = { helper };
+  assertEquals(await pool.apply(look, [], { closure }), ["helper", 2, 3]);
+});
+
+test("WorkerPool runs functions that are frozen or have no text for a name", async () => {
+  await using pool = new WorkerPool({ nJobs: 1 });
+  const frozen = Object.freeze(function (x: number) {
+    return x * 2;
+  });
+  assertEquals(await pool.map(frozen, [1]), [2]);
+  const frozenClass = Object.freeze(class Frozen {});
+  await assertRejects(
+    () => pool.apply(frozenClass as unknown as () => void),
+    TypeError,
+    "it is a class",
+  );
+  for (const value of [42, Symbol("name"), {}]) {
+    const fn = (x: number) => x * 2;
+    Object.defineProperty(fn, "name", { value });
+    assertEquals(await pool.map(fn, [1]), [2]);
+    assertEquals(await pool.apply(fn, [1], { closure: { a: 1 } }), 2);
+    assert(task(fn) === fn);
+  }
+});
+
 test("WorkerPool refuses native and bound functions and classes at the call", async () => {
   await using pool = new WorkerPool({ nJobs: 1 });
   const refused: unknown[] = [

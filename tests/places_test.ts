@@ -1,9 +1,9 @@
 // Where programs may be, and programs that are nowhere: functions find what
 // they import there too.
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { build } from "esbuild";
 import { mkdtempSync, readFileSync, realpathSync } from "node:fs";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -258,5 +258,229 @@ testIf(
       }
     };
     await until(hasEnded, "the worker to end");
+  },
+);
+
+testIf(runtimeName !== "deno", "it needs flags that processes inherit")(
+  "A module that each process loads first can make a pool of processes behind isMainThread",
+  async () => {
+    await createProgram(
+      "loaded_first.mjs",
+      `
+      import { isMainThread, WorkerPool } from ${library};
+      const depth = Number(process.env.POLYPOOL_DEPTH ?? 0);
+      process.env.POLYPOOL_DEPTH = String(depth + 1);
+      // Without end, should the guard not hold.
+      if ((isMainThread || process.env.POLYPOOL_UNGUARDED) && depth < 3) {
+        const pool = new WorkerPool({ nJobs: 1, startMethod: "spawn" });
+        const double = (x) => x * 2 + Number(process.env.POLYPOOL_DEPTH);
+        console.log(await pool.apply(double, [2]).catch(({ name }) => name));
+        await pool.join();
+      }`,
+    );
+    await writeFile(
+      join(folder, "bunfig.toml"),
+      'preload = ["./loaded_first.mjs"]',
+    );
+    const app = await createProgram("loads.mjs", "");
+    const args = runtimeName === "bun"
+      ? [app]
+      : ["--import", "./loaded_first.mjs", app];
+    const run = async (env: Record<string, string>) => {
+      const options = { cwd: folder, env };
+      return await runCommand(process.execPath, args, options);
+    };
+    const { code, stdout } = await run({});
+    assertEquals({ code, stdout }, { code: 0, stdout: "6\n" });
+    const unguarded = await run({ POLYPOOL_UNGUARDED: "1" });
+    // The first line is of the process.
+    assertEquals(unguarded.stdout, "Error\nWorkerDiedError\n");
+    assertStringIncludes(
+      unguarded.stderr,
+      "Cannot run tasks as each process of a pool loads this module before " +
+        "its own program: guard the pool with isMainThread",
+    );
+  },
+);
+
+testIf(runtimeName !== "deno", "it has no processes of that kind")(
+  "WorkerPool lets tasks start threads and processes of their own",
+  async () => {
+    const own = await createProgram(
+      "own.mjs",
+      `
+      import { parentPort } from "node:worker_threads";
+      const say = parentPort ?? { postMessage: (x) => process.send(x) };
+      say.postMessage("heard");`,
+    );
+    const app = await createProgram(
+      "starts.mjs",
+      `
+      import { WorkerPool } from ${library};
+      for (const startMethod of ["threading", "spawn", "forkserver"]) {
+        const pool = new WorkerPool({ nJobs: 1, startMethod });
+        const heard = await pool.apply(async (file) => {
+          const { Worker } = await import("node:worker_threads");
+          const { fork } = await import("node:child_process");
+          const messageOf = (started) =>
+            new Promise((resolve, reject) => {
+              started.on("message", resolve);
+              started.on("error", reject);
+              started.on("exit", resolve);
+            });
+          return [
+            await messageOf(new Worker(file)),
+            await messageOf(fork(file)),
+          ];
+        }, [${JSON.stringify(own)}]);
+        console.log(startMethod, ...heard);
+        await pool.join();
+      }`,
+    );
+    const { code, stdout } = await runProgram(app);
+    assertEquals({ code, stdout }, {
+      code: 0,
+      stdout: ["threading", "spawn", "forkserver"]
+        .map((method) => `${method} heard heard\n`).join(""),
+    });
+  },
+);
+
+test("WorkerPool runs what task() and importTasks() of another copy of the library have made", async () => {
+  await bundled;
+  await copyFile(bundle, join(folder, "copy.mjs"));
+  await writeFile(join(folder, "half.mjs"), "export const half = (x) => x / 2");
+  const app = await createProgram(
+    "copies.mjs",
+    `
+    import { isMainThread, WorkerPool } from ${library};
+    import { importTasks, task } from "./copy.mjs";
+    const factor = 10;
+    const scale = task((x) => x * factor);
+    const tasks = importTasks(new URL("./half.mjs", import.meta.url));
+    if (isMainThread) {
+      const pool = new WorkerPool({ nJobs: 1 });
+      console.log(await pool.apply(scale, [1]), await pool.apply(tasks.half, [1]));
+      await pool.join();
+    }`,
+  );
+  const { code, stdout, stderr } = await runProgram(app);
+  assertEquals({ code, stdout, stderr }, {
+    code: 0,
+    stdout: "10 0.5\n",
+    stderr: "",
+  });
+});
+
+testIf(runtimeName === "node", "it needs tsx")(
+  "WorkerPool imports TypeScript as a program does that tsx runs",
+  async () => {
+    await bundled;
+    const place = join(folder, "typed");
+    await mkdir(place);
+    await writeFile(join(place, "package.json"), "{}");
+    await writeFile(
+      join(place, "half.ts"),
+      "export const half = (x: number): number => x / 2;",
+    );
+    const app = join(place, "app.ts");
+    await writeFile(
+      app,
+      `
+      import(${library}).then(async ({ WorkerPool }) => {
+        // Elsewhere Node itself finds flags' modules from the folder of then.
+        const isOld = Number.parseInt(process.versions.node) < 22;
+        if (isOld && !process.env.NODE_OPTIONS) process.chdir("/");
+        for (const startMethod of ["threading", "spawn"]) {
+          const pool = new WorkerPool({ nJobs: 1, startMethod });
+          const half = async (x: number) => (await import("./half.ts")).half(x);
+          console.log(await pool.apply(half, [2]));
+          await pool.join();
+        }
+      });`,
+    );
+    const root = fileURLToPath(new URL("..", import.meta.url));
+    for (
+      const [flags, env] of [
+        [["--import", "tsx"], {}],
+        [[], { NODE_OPTIONS: "--no-warnings --import=tsx" }],
+      ] as const
+    ) {
+      const { code, stdout, stderr } = await runCommand(
+        process.execPath,
+        [...flags, app],
+        { cwd: root, env },
+      );
+      assertEquals({ code, stdout, stderr }, {
+        code: 0,
+        stdout: "1\n1\n",
+        stderr: "",
+      });
+    }
+  },
+);
+
+testIf(runtimeName === "node", "it needs a flag of Node's")(
+  "WorkerPool finds what functions import where Error is frozen",
+  async () => {
+    await bundled;
+    await writeFile(
+      join(folder, "half.mjs"),
+      "export const half = (x) => x / 2",
+    );
+    const app = await createProgram(
+      "frozen.mjs",
+      `
+      import { WorkerPool } from ${library};
+      process.chdir("/");
+      const pool = new WorkerPool({ nJobs: 1 });
+      const half = async (x) => (await import("./half.mjs")).half(x);
+      console.log(await pool.apply(half, [2]));
+      await pool.join();`,
+    );
+    const { stdout } = await runProgram(app, {
+      nodeArgs: ["--frozen-intrinsics"],
+    });
+    assertEquals(stdout, "1\n");
+  },
+);
+
+testIf(runtimeName === "deno", "it needs a deno.json")(
+  "WorkerPool configures processes by deno.json in pools of tasks, too",
+  async () => {
+    await bundled;
+    const place = join(folder, "configured");
+    await mkdir(place);
+    await writeFile(
+      join(place, "deno.json"),
+      JSON.stringify({ imports: { "half": "./half.mjs" } }),
+    );
+    await writeFile(
+      join(place, "half.mjs"),
+      "export const half = (x) => x / 2",
+    );
+    const app = join(place, "app.mjs");
+    await writeFile(
+      app,
+      `
+      import { WorkerPool } from ${library};
+      for (const startMethod of ["threading", "spawn"]) {
+        const pool = new WorkerPool({ nJobs: 1, startMethod });
+        const result = await pool.apply(async () => {
+          const { WorkerPool } = await import(${library});
+          const inner = new WorkerPool({ nJobs: 1, startMethod: "spawn" });
+          const half = async (x) => (await import("half")).half(x);
+          return await inner.apply(half, [2]).finally(() => inner.join());
+        });
+        console.log(result);
+        await pool.join();
+      }`,
+    );
+    const { code, stdout, stderr } = await runProgram(app);
+    assertEquals({ code, stdout, stderr }, {
+      code: 0,
+      stdout: "1\n1\n",
+      stderr: "",
+    });
   },
 );

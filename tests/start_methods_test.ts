@@ -64,6 +64,38 @@ test("WorkerPool shows workers what is on globalThis only if it forks them", asy
   }
 });
 
+test("WorkerPool shows workers no module of the runtime as a variable", async () => {
+  const url = new URL("https://example.org/").href;
+  await using pool = new WorkerPool({ nJobs: 1 });
+  await assertRejects(
+    () => pool.apply((path: string) => url + path, ["a"]),
+    ReferenceError,
+    "url is not defined",
+  );
+  const names = ["events", "fs", "module", "path", "require", "__filename"];
+  const seen = (name: string) => name in globalThis;
+  assertEquals(await pool.map(seen, names), names.map(() => false));
+  assertEquals(await pool.apply(() => typeof crypto.subtle), "object");
+});
+
+test("WorkerPool forks variables whatever they are called", async () => {
+  scope["events"] = [1, 2];
+  const { name } = scope;
+  scope["name"] = "of the program";
+  try {
+    await using pool = new WorkerPool({ nJobs: 1, startMethod: "fork" });
+    const seen = () => {
+      const { events, name } = globalThis as Record<string, unknown>;
+      return [events, name];
+    };
+    assertEquals(await pool.apply(seen), [[1, 2], "of the program"]);
+  } finally {
+    delete scope["events"];
+    if (name === undefined) delete scope["name"];
+    else scope["name"] = name;
+  }
+});
+
 // Deno reads arrays of numbers from the wrong place in bytes that a server
 // hands on (denoland/deno#36460), if they are at some of the places there.
 test("WorkerPool brings numbers whole, wherever in a message they are", async () => {

@@ -93,6 +93,21 @@ test("threading.prepare() asks for the thread of the next worker", async () => {
   assertEquals(count, 2);
 });
 
+test("A pool takes no thread that a call has left behind", async () => {
+  const refused = () => {
+    throw new RangeError("of the getter");
+  };
+  const input = Object.defineProperty([0], 0, { get: refused });
+  const left = new WorkerPool({ nJobs: 1 });
+  const count = await threadsOf(async () => {
+    await assertRejects(() => left.map((x: number) => x, input), RangeError);
+    await using pool = new WorkerPool({ nJobs: 1 });
+    assertEquals(await pool.apply((x: number) => x + 1, [1]), 2);
+  });
+  assertEquals(count, 2);
+  await left.terminate();
+});
+
 test("A thread that nobody takes lets the program end", async () => {
   const fixture = new URL("./fixtures/spare_thread.ts", import.meta.url);
   const { code, stdout, stderr } = await runProgram(fixture);

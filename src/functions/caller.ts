@@ -130,11 +130,14 @@ function detectFormatsAtOnce(): boolean {
   return called;
 }
 
-/** Runs `action` with a formatter of stacks in place of the present one. */
+/**
+ * Runs `action` with a formatter of stacks in place of the present one, if it can
+ * be replaced: the user may have frozen `Error`.
+ */
 function withFormatter(formatter: Formatter, action: () => void): void {
   const isOwn = Object.hasOwn(stacks, "prepareStackTrace");
   const before = stacks.prepareStackTrace;
-  if (!Reflect.set(stacks, "prepareStackTrace", formatter)) return;
+  if (!Reflect.set(stacks, "prepareStackTrace", formatter)) return action();
   try {
     action();
   } finally {

@@ -4,6 +4,10 @@ import { mentionsSource } from "./source_name.ts";
 /** What V8 and JavaScriptCore say of a variable that does not exist. */
 const MISSING = /^(?:(\S+) is not defined|Can't find variable: (\S+))$/;
 
+/** What they say of a property of `this` where that is undefined. */
+const NO_THIS =
+  /^(?:undefined is not an object \(evaluating 'this[.[].*|Cannot (?:read|set) properties of undefined \((?:reading|setting) '(.+)'\))$/;
+
 /** What webpack has in the place of a module that is in the bundle. */
 const BY_WEBPACK = /^__webpack_\w+$/;
 
@@ -24,9 +28,9 @@ const NO_NAME = /[^\p{ID_Continue}$]+/u;
 
 /**
  * Rewrites the message of an error that a function sent by value threw, if it
- * says that a variable is missing: the same text on all runtimes, which names
- * the ways out. Leaves every other error alone. `text` is the function's,
- * `closureTexts` are those of the functions in its closure.
+ * says that a variable is missing, or `this`: the same text on all runtimes,
+ * which names the ways out. Leaves every other error alone. `text` is the
+ * function's, `closureTexts` are those of the functions in its closure.
  */
 export function helpfulReferenceError(
   error: unknown,
@@ -34,20 +38,17 @@ export function helpfulReferenceError(
   closureTexts: Record<string, string> = {},
 ): void {
   try {
-    if (!(error instanceof ReferenceError)) return;
-    const found = MISSING.exec(error.message);
-    if (!found || !isThrownByText(error)) return;
+    if (!(error instanceof Error)) return;
+    const hint = error instanceof ReferenceError
+      ? hintForVariable(error, text, closureTexts)
+      : error instanceof TypeError
+      ? hintForThis(error, text)
+      : undefined;
+    if (hint === undefined || !isThrownByText(error)) return;
     const { message, stack } = error;
-    const name = found[1] ?? found[2]!;
-    const mentions = (text: string) => text.split(NO_NAME).includes(name);
-    const entry = mentions(text)
-      ? undefined
-      : Object.keys(closureTexts).find((key) => mentions(closureTexts[key]!));
-    error.message = entry === undefined
-      ? hintFor(name, text)
-      : hintFor(name, closureTexts[entry]!, entry);
+    error.message = hint;
     if (typeof stack === "string") {
-      error.stack = stack.replace(message, () => error.message);
+      error.stack = stack.replace(message, () => hint);
     }
   } catch {
     // A frozen error, a getter of the user's: it stays as it is.
@@ -59,6 +60,32 @@ function isThrownByText({ stack }: Error): boolean {
   if (typeof stack !== "string") return true;
   const frame = /^ +at .*$/m.exec(stack);
   return !frame || mentionsSource(frame[0]);
+}
+
+function hintForThis({ message }: Error, text: string): string | undefined {
+  const found = NO_THIS.exec(message);
+  // V8 tells the property, but not of what.
+  if (!found || found[1] && !text.includes(`this.${found[1]}`)) return;
+  return "this is undefined: a function sent to a worker by value has no " +
+    "'this' of the code around it. Pass what it needs as 'closure' or as " +
+    "arguments, or send the function by reference with task() or importTasks()";
+}
+
+function hintForVariable(
+  { message }: Error,
+  text: string,
+  closureTexts: Record<string, string>,
+): string | undefined {
+  const found = MISSING.exec(message);
+  if (!found) return undefined;
+  const name = found[1] ?? found[2]!;
+  const mentions = (text: string) => text.split(NO_NAME).includes(name);
+  const entry = mentions(text)
+    ? undefined
+    : Object.keys(closureTexts).find((key) => mentions(closureTexts[key]!));
+  return entry === undefined
+    ? hintFor(name, text)
+    : hintFor(name, closureTexts[entry]!, entry);
 }
 
 /** `entry` is that of the closure whose text lacks the variable. */

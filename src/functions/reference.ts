@@ -1,6 +1,7 @@
 import { currentWorker } from "../worker/scope.ts";
 import type { FunctionDefinition } from "../wire/messages.ts";
 import { captureCaller } from "./caller.ts";
+import { nameOf } from "./source_text.ts";
 
 // deno-lint-ignore ban-types
 type Callable = Function;
@@ -8,13 +9,26 @@ type Callable = Function;
 // deno-lint-ignore no-explicit-any
 export type AnyFunction = (...args: any[]) => unknown;
 
-const references = new WeakMap<Callable, FunctionDefinition>();
-/** What stands for the texts of the functions that each module has wrapped. */
-const printsOf = new Map<string, string[]>();
+const key = Symbol.for("polypool.references");
+
+/** What is known by reference. */
+interface References {
+  definitions: WeakMap<Callable, FunctionDefinition>;
+  /** What stands for the texts of the functions that each module has wrapped. */
+  printsOf: Map<string, string[]>;
+}
+
+// A program may have two copies of this library, and a pool of one be given
+// functions of the other.
+const { definitions, printsOf } =
+  (globalThis as { [key]?: References })[key] ??= {
+    definitions: new WeakMap(),
+    printsOf: new Map(),
+  };
 
 /** How workers find the function, if it is known by reference. */
 export function referenceOf(fn: Callable): FunctionDefinition | undefined {
-  return references.get(fn);
+  return definitions.get(fn);
 }
 
 /**
@@ -56,12 +70,12 @@ export function task<F extends AnyFunction>(fn: F): F {
         "call it at the top level of a module",
     );
   }
-  const { name } = fn;
+  const name = nameOf(fn);
   const print = fingerprint(fn);
   const prints = printsOf.get(url) ?? [];
   printsOf.set(url, prints);
   const ordinal = prints.push(print) - 1;
-  references.set(fn, { kind: "task", name, url, ordinal, prints });
+  definitions.set(fn, { kind: "task", name, url, ordinal, prints });
   currentWorker()?.register(url, { ordinal, name, print, task: fn });
   return fn;
 }
@@ -127,7 +141,7 @@ export function importTasks<Module>(url: string | URL): Tasks<Module> {
           );
         };
         Object.defineProperty(reference, "name", { value: name });
-        references.set(reference, { kind: "export", name, url: href });
+        definitions.set(reference, { kind: "export", name, url: href });
         made.set(name, reference);
       }
       return reference;

@@ -6,7 +6,7 @@ import { rewriteImports, usesImports } from "./imports.ts";
 import { keptNames } from "./kept_names.ts";
 import { referenceOf } from "./reference.ts";
 import { checkClosure } from "./revive.ts";
-import { functionText } from "./source_text.ts";
+import { functionText, nameOf } from "./source_text.ts";
 
 // deno-lint-ignore ban-types
 type Callable = Function;
@@ -75,7 +75,7 @@ export class FunctionRegistry {
     checkUnmarked(values, "closure");
     return this.#create({
       kind: "text",
-      name: (fn as Callable).name,
+      name: nameOf(fn as Callable),
       text,
       base: caller.url,
       closure: this.#codec.pack(values, "'closure'"),
@@ -100,7 +100,7 @@ export class FunctionRegistry {
     if ([text, ...Object.values(texts)].some(usesImports)) return undefined;
     const signature = signatureOf(values);
     if (signature === undefined) return undefined;
-    const { name } = fn as Callable;
+    const name = nameOf(fn as Callable);
     const key = JSON.stringify([name, text, texts, signature]);
     return this.#texts.get(key) ?? this.#remember(key, {
       kind: "text",
@@ -135,7 +135,7 @@ export class FunctionRegistry {
     if (this.#inThread) return this.#direct(fn, label);
     const text = rewriteImports(functionText(fn, label));
     if (usesImports(text)) return undefined;
-    const handle = this.#text(fn.name, text, undefined);
+    const handle = this.#text(nameOf(fn), text, undefined);
     this.#known.set(fn, handle);
     return handle;
   }
@@ -146,7 +146,11 @@ export class FunctionRegistry {
     if (!handle) {
       // What no other start method takes is refused here too.
       if (!referenceOf(value)) functionText(value, label);
-      handle = this.#create({ kind: "direct", name: value.name, value }, true);
+      handle = this.#create({
+        kind: "direct",
+        name: nameOf(value),
+        value,
+      }, true);
       this.#directs.set(value, handle);
     }
     return handle;
@@ -166,7 +170,7 @@ export class FunctionRegistry {
   /** One whose `import()` calls resolve as in the module that called. */
   #importing(fn: Callable, label: string, caller: Caller): FunctionHandle {
     const text = rewriteImports(functionText(fn, label));
-    return this.#text(fn.name, text, caller.url);
+    return this.#text(nameOf(fn), text, caller.url);
   }
 
   #text(name: string, text: string, base: string | undefined): FunctionHandle {
@@ -228,11 +232,21 @@ function encloseable(
   const texts: Record<string, string> = {};
   for (const [key, value] of Object.entries(closure)) {
     if (typeof value === "function") {
+      checkByValue(value, key);
       texts[key] = rewriteImports(functionText(value, `closure.${key}`));
     } else values[key] = value;
   }
   const helpers = keptNames([text, ...Object.values(texts)]);
   return { text, values, texts: { ...helpers, ...texts } };
+}
+
+/** Refuses what would lose its module, or is only the name of a function. */
+function checkByValue(fn: Callable, key: string): void {
+  if (!referenceOf(fn)) return;
+  throw new TypeError(
+    `Cannot send 'closure.${key}' to a worker as it was made by task() or ` +
+      "importTasks(): import it inside the function",
+  );
 }
 
 /** What tells values apart; `undefined` if one of them can be changed. */

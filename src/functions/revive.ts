@@ -64,9 +64,10 @@ export function revival(
   };
   for (const name of names) variables[name] = undefined;
   const parameters = Object.keys(variables);
-  // The text begins in line 1, so that stacks count its own lines.
+  // The text begins in line 1, so that stacks count its own lines. In a function
+  // that is called by itself, as an arrow function would take `this` of here.
   const codeAs = (form: TextForm) =>
-    `(${parameters})=>{${body(text, form, name, variables)}}` +
+    `(function(${parameters}){${body(text, form, name, variables)}})` +
     `\n//# sourceURL=${sourceName(name, base)}`;
   const { form, make } = factoryOf(codeAs);
   return (scope) => {
@@ -140,13 +141,16 @@ function isVariableName(name: string): boolean {
   });
 }
 
+function keyError(name: string): TypeError {
+  return new TypeError(
+    "Cannot use 'closure' as its keys must be names of variables: " +
+      `current value has ${JSON.stringify(name)}`,
+  );
+}
+
 function checkNames(names: string[]): void {
   for (const name of names) {
-    if (isVariableName(name)) continue;
-    throw new TypeError(
-      "Cannot use 'closure' as its keys must be names of variables: " +
-        `current value has ${JSON.stringify(name)}`,
-    );
+    if (!isVariableName(name)) throw keyError(name);
   }
 }
 
@@ -165,6 +169,8 @@ export function checkClosure(
         show(closure),
     );
   }
+  // Whoever sets that property of an object gives it a prototype.
+  if (Object.hasOwn(closure, "__proto__")) throw keyError("__proto__");
   checkNames(Object.keys(closure));
 }
 

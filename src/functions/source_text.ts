@@ -19,6 +19,11 @@ const NO_CODE = "the program may not generate code from text " +
   `(--disallow-code-generation-from-strings): ${BY_REFERENCE}`;
 const NATIVE = /\{\s*\[native code\]\s*\}\s*$/;
 
+/** The function's name; none where the user has made it something else. */
+export function nameOf(fn: Callable): string {
+  return typeof fn.name === "string" ? fn.name : "";
+}
+
 /** Texts whose check is remembered: inline functions come anew each time. */
 const verdicts = new BoundedMap<string, Verdict>(500);
 
@@ -54,7 +59,7 @@ function check(source: string, fn: Callable): Verdict {
       reason: "it is a native or bound function: wrap it in an arrow function",
     };
   }
-  if (isClass(fn)) {
+  if (isClass(source, fn)) {
     return {
       reason: "it is a class, and only functions can be sent: use it in a " +
         "function that defines or imports it, or in one sent by reference " +
@@ -62,7 +67,7 @@ function check(source: string, fn: Callable): Verdict {
     };
   }
   try {
-    return checkText(withPlainName(source, fn.name));
+    return checkText(withPlainName(source, nameOf(fn)));
   } catch (error) {
     if (error instanceof EvalError) return { reason: NO_CODE };
     throw error;
@@ -72,6 +77,12 @@ function check(source: string, fn: Callable): Verdict {
 function checkText(text: string): Verdict {
   const form = formOf(text);
   if (form === "none") return { reason: reasonAgainst(text) };
+  if (form === "expression" && usesArguments(text)) {
+    return {
+      reason: "it uses 'arguments' of the function around it: give it " +
+        "parameters of its own (...args), or pass an array of them as 'closure'",
+    };
+  }
   if (form === "method" && isAccessor(text)) {
     return { reason: "it is a getter or setter: wrap it in an arrow function" };
   }
@@ -81,6 +92,18 @@ function checkText(text: string): Verdict {
     };
   }
   return { text };
+}
+
+/** Whether an arrow function uses what only a function around it has. */
+function usesArguments(text: string): boolean {
+  if (!/\barguments\b/.test(text)) return false;
+  try {
+    // Code there may use it only in functions that have it themselves.
+    evaluate(`()=>class{static field=${asExpression(text, "expression")}}`);
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 /** The text of a method up to its parameters. */
@@ -94,9 +117,13 @@ function usesSuper(text: string): boolean {
   return asFunction !== text && !compiles(asFunction, "expression");
 }
 
-/** Only the `prototype` of a class, or of a native constructor, is fixed. */
-function isClass(fn: Callable): boolean {
-  return Object.getOwnPropertyDescriptor(fn, "prototype")?.writable === false;
+/**
+ * A class, and a frozen function, has a `prototype` that is fixed. Only the name
+ * of a method, which has none, could be that word.
+ */
+function isClass(text: string, fn: Callable): boolean {
+  return /^class\b/.test(text) &&
+    Object.getOwnPropertyDescriptor(fn, "prototype")?.writable === false;
 }
 
 /** The text of a method up to its computed name. */

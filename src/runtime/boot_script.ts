@@ -41,6 +41,20 @@ export const CHANNEL = "polypool.channel";
 /** Whether this is a process that a pool has started. */
 export const isPoolProcess = (): boolean => Symbol.for(CHANNEL) in globalThis;
 
+/** What a process has in its environment until its boot script runs. */
+export const STARTING = "POLYPOOL_PROCESS";
+
+/** Global variables that hold a module and are there in each program. */
+const ALWAYS_GLOBAL = "console|crypto|process";
+
+/**
+ * Whether this is a process of a pool that runs modules which flags name, and
+ * has not come to its program.
+ */
+export const isStarting = (
+  env: Record<string, string | undefined>,
+): boolean => env[STARTING] !== undefined;
+
 /** How often a process looks whether its owner lives, in ms. */
 const LOOK_INTERVAL = 1000;
 
@@ -74,3 +88,23 @@ export const bootScript = (ownerPid: number): string =>
     },
   });
 }`;
+
+/**
+ * The same for a runtime's `--eval`, as a script or as a module: modules that
+ * flags name have run before, and the runtime has made its own modules
+ * variables. To look at those would load them.
+ */
+export const evaluatedBootScript = (ownerPid: number): string =>
+  `{
+  delete process.env.${STARTING};
+  const { builtinModules } = process.getBuiltinModule("node:module");
+  const variables = builtinModules.map((name) => name.replace(/^bun:/, ""));
+  variables.push("exports", "require", "__filename", "__dirname");
+  // Node sets one of them once more after the script.
+  queueMicrotask(() => {
+    for (const name of variables) {
+      if (/^(?:${ALWAYS_GLOBAL})$/.test(name)) continue;
+      Reflect.deleteProperty(globalThis, name);
+    }
+  });
+}${bootScript(ownerPid)}`;

@@ -7,7 +7,12 @@ import type {
   WorkerProgram,
   WorkerRuntime,
 } from "./contract.ts";
-import { bootScript, webBootScript } from "./boot_script.ts";
+import {
+  evaluatedBootScript,
+  isStarting,
+  STARTING,
+  webBootScript,
+} from "./boot_script.ts";
 import { startProcess } from "./child_process.ts";
 import { dataUrl } from "./data_url.ts";
 import { baseWithoutFile } from "./import_as.ts";
@@ -141,8 +146,11 @@ function startBunProcess(
   // start shall not be told the same.
   const command = {
     path: execPath,
-    args: ["--eval", `delete process.env.BUN_BE_BUN;${bootScript(pid)}`],
-    env: { ...env, BUN_BE_BUN: "1" },
+    args: [
+      "--eval",
+      `delete process.env.BUN_BE_BUN;${evaluatedBootScript(pid)}`,
+    ],
+    env: { ...env, BUN_BE_BUN: "1", [STARTING]: "1" },
   };
   return startProcess(command, program, isRelayed, builtin, events);
 }
@@ -152,6 +160,7 @@ export const bun: Runtime = {
   name: "bun",
   capabilities,
   isMainThread: () => scope.Bun.isMainThread,
+  isStarting: () => isStarting(scope.process.env),
   cpuCount: () => scope.navigator.hardwareConcurrency,
   startThread,
   startProcess: startBunProcess,

@@ -86,6 +86,11 @@ export interface Runtime {
   readonly capabilities: Capabilities;
   /** Whether this code runs in the thread that the program started with. */
   isMainThread(): boolean;
+  /**
+   * Whether this is a process of a pool that has not come to its program, but
+   * runs modules which the program's flags name.
+   */
+  isStarting(): boolean;
   /** The number of CPUs that the program may use, at least 1. */
   cpuCount(): number;
   /** Starts a thread that runs the program. */

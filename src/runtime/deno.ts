@@ -10,7 +10,7 @@ import type {
 import { webBootScript } from "./boot_script.ts";
 import { dataUrl } from "./data_url.ts";
 import type { Permissions } from "./deno_permissions.ts";
-import { startDenoProcess } from "./deno_process.ts";
+import { startDenoProcess, tellMainModule } from "./deno_process.ts";
 import { baseWithoutFile, importerAt } from "./import_as.ts";
 import { listenAlone, type OwnerPort } from "./owner_port.ts";
 import {
@@ -145,7 +145,8 @@ function startThread(
 ): WorkerPort {
   const { locks } = scope.navigator;
   const lockName = `polypool-worker-${workerCount++}-${randomName()}`;
-  const worker = new scope.Worker(dataUrl(webBootScript), {
+  const bootScript = tellMainModule() + webBootScript;
+  const worker = new scope.Worker(dataUrl(bootScript), {
     type: "module",
     name: lockName,
   });
@@ -245,6 +246,8 @@ export const deno: Runtime = {
   capabilities,
   isMainThread: () =>
     globalThis.constructor.name !== "DedicatedWorkerGlobalScope",
+  // Its flags for such modules are not passed on.
+  isStarting: () => false,
   cpuCount: () => scope.navigator.hardwareConcurrency,
   startThread,
   startProcess: (program, options, events) =>

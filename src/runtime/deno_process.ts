@@ -7,25 +7,40 @@ import type {
   WorkerProgram,
 } from "./contract.ts";
 import { permissionFlags, type Permissions } from "./deno_permissions.ts";
+import { standaloneRefusal } from "./standalone.ts";
 
 type Builtin = <T>(name: string) => T;
 
 interface DenoNamespace {
   execPath(): string;
-  mainModule: string;
+  /** None in a thread. */
+  mainModule: string | undefined;
   pid: number;
   args: string[];
+  build: { standalone: boolean };
   env: { toObject(): Record<string, string> };
   permissions: Permissions;
 }
 
 const { Deno } = globalThis as unknown as { Deno: DenoNamespace };
 
+const MAIN = Symbol.for("polypool.main");
+
+const scope = globalThis as { [MAIN]?: string };
+
+/** The program's main module, as each worker has been told. */
+function mainModule(): string | undefined {
+  return scope[MAIN] ?? (isPoolProcess() ? Deno.args[0] : Deno.mainModule);
+}
+
+/** Code that tells a thread. */
+export function tellMainModule(): string {
+  return `globalThis[Symbol.for("${MAIN.description}")]=` +
+    `${JSON.stringify(mainModule())};`;
+}
+
 /** The file that imports of the program's modules are configured by. */
 function configOfProgram(builtin: Builtin): string | undefined {
-  const { mainModule, args } = Deno;
-  // A process of ours has been told.
-  if (isPoolProcess()) return args[0];
   try {
     const { existsSync } = builtin<{ existsSync(path: URL): boolean }>(
       "node:fs",
@@ -33,7 +48,7 @@ function configOfProgram(builtin: Builtin): string | undefined {
     const { fileURLToPath } = builtin<{ fileURLToPath(url: URL): string }>(
       "node:url",
     );
-    let folder = new URL(".", mainModule);
+    let folder = new URL(".", mainModule()!);
     while (true) {
       for (const name of ["deno.json", "deno.jsonc"]) {
         const file = new URL(name, folder);
@@ -64,7 +79,8 @@ export function startDenoProcess(
   events: WorkerEvents,
   builtin: Builtin,
 ): WorkerPort {
-  const { permissions } = Deno;
+  const { permissions, build } = Deno;
+  if (build.standalone) throw standaloneRefusal();
   const isGranted = (name: string) =>
     permissions.querySync({ name }).state === "granted";
   let path: string;
@@ -90,7 +106,7 @@ export function startDenoProcess(
       ...memory,
       ...permissionFlags(permissions, path),
       `data:text/javascript,${encodeURIComponent(bootScript(Deno.pid))}`,
-      ...config === undefined ? [] : [config],
+      mainModule() ?? "",
     ],
     env: isGranted("env") ? Deno.env.toObject() : {},
   };

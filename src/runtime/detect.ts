@@ -1,7 +1,7 @@
 import { bun, bunWorker } from "./bun.ts";
 import type { Clock, Runtime, WorkerRuntime } from "./contract.ts";
 import { deno, denoWorker } from "./deno.ts";
-import { node, nodeClock, nodeWorker } from "./node.ts";
+import { createNode, nodeClock, nodeWorker } from "./node.ts";
 
 // By names that only the runtime itself has: shims of `Deno` for Node and
 // the DOM names of Bun's main thread have misled others.
@@ -20,7 +20,7 @@ const name = scope.Bun?.version
 // used, as in the program of workers.
 /** The runtime this code runs on, as the owner of workers. */
 export const runtime: Runtime = name === "node"
-  ? node
+  ? /* @__PURE__ */ createNode()
   : name === "deno"
   ? deno
   : bun;

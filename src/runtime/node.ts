@@ -8,13 +8,19 @@ import type {
   WorkerProgram,
   WorkerRuntime,
 } from "./contract.ts";
-import { bootScript, nodeBootScript } from "./boot_script.ts";
+import {
+  evaluatedBootScript,
+  isStarting,
+  nodeBootScript,
+  STARTING,
+} from "./boot_script.ts";
 import { startProcess } from "./child_process.ts";
 import { dataUrl } from "./data_url.ts";
 import { baseWithoutFile, importerAt } from "./import_as.ts";
 import { killedWithOwner } from "./killed_with_owner.ts";
 import { loadNative } from "./native.ts";
 import { listenAlone, type OwnerPort } from "./owner_port.ts";
+import { standaloneRefusal } from "./standalone.ts";
 import { within, withResolvers } from "../promises.ts";
 import { setTimeout } from "../timers.ts";
 
@@ -40,6 +46,7 @@ interface WorkerThreads {
 
 interface NodeProcess {
   execArgv: string[];
+  argv: string[];
   execPath: string;
   pid: number;
   env: Record<string, string | undefined>;
@@ -144,9 +151,9 @@ function startThread(
 const registersByHand = () => Number.parseInt(scope.process.versions.node) < 22;
 
 /** The flags of the program, each with its value if that comes after it. */
-function flagsOfProgram(): string[][] {
+function flagsOfProgram(args = scope.process.execArgv): string[][] {
   const flags: string[][] = [];
-  for (const argument of scope.process.execArgv) {
+  for (const argument of args) {
     if (argument.startsWith("-")) flags.push([argument]);
     else flags.at(-1)?.push(argument);
   }
@@ -191,13 +198,17 @@ function startNodeProcess(
   events: WorkerEvents,
 ): WorkerPort {
   const { execPath, env, pid } = scope.process;
+  const { isSea } = builtin<{ isSea?(): boolean }>("node:sea") ?? {};
+  if (isSea?.()) throw standaloneRefusal();
   const args = [...processFlags()];
   if (memoryLimit !== undefined) {
     args.push(`--max-old-space-size=${memoryLimit}`);
   }
-  args.push("--input-type=commonjs", "--eval", bootScript(pid));
+  // The type of input, if it were told, would be inherited and then refused.
+  args.push("--eval", evaluatedBootScript(pid));
   // In a program that is watched Node would use the channel for reports.
   const { WATCH_REPORT_DEPENDENCIES: _, ...childEnv } = env;
+  childEnv[STARTING] = "1";
   const command = { path: execPath, args, env: childEnv };
   return startProcess(
     "reason" in loadNative() ? killedWithOwner(command, builtin) : command,
@@ -208,9 +219,40 @@ function startNodeProcess(
   );
 }
 
-function typescriptLoader(forProcess: boolean): string | undefined {
+/** The same for flags of the environment, which processes inherit. */
+function flagsOfEnvironment(): string[][] {
+  const words = scope.process.env["NODE_OPTIONS"]?.match(/"[^"]*"|[^\s"]+/g);
+  return flagsOfProgram(words?.map((word) => word.replaceAll('"', "")) ?? []);
+}
+
+/** The URL of a module of tsx, as the program has found it. */
+function urlOfTsx(folder: string | undefined): string | undefined {
+  const { createRequire } = builtin<
+    { createRequire(path: string): { resolve(name: string): string } }
+  >("node:module");
+  const { pathToFileURL } = builtin<{ pathToFileURL(path: string): URL }>(
+    "node:url",
+  );
+  // By then the folder may be another, or its module be found from there only.
+  for (const base of [folder && `${folder}/index.js`, scope.process.argv[1]]) {
+    try {
+      const path = createRequire(base!).resolve("tsx/esm/api");
+      return pathToFileURL(path.replace(/\.cjs$/, ".mjs")).href;
+    } catch {
+      // Whoever imports TypeScript hears of it.
+    }
+  }
+  return undefined;
+}
+
+function typescriptLoader(
+  forProcess: boolean,
+  folder: string | undefined,
+): string | undefined {
   if (!forProcess && !registersByHand()) return undefined;
-  const flag = flagsOfProgram()
+  const flags = flagsOfProgram();
+  if (!forProcess) flags.push(...flagsOfEnvironment());
+  const flag = flags
     .filter(loadsTsx)
     .map((flag) =>
       flag.at(-1)!.replace(/^--(import|(experimental-)?loader)=/, "")
@@ -220,35 +262,40 @@ function typescriptLoader(forProcess: boolean): string | undefined {
   if (/dist[/\\]loader\.mjs$/.test(flag)) {
     return flag.replace(/loader\.mjs$/, "esm/api/index.mjs");
   }
-  const { createRequire } = builtin<
-    { createRequire(path: string): { resolve(name: string): string } }
-  >("node:module");
-  const { pathToFileURL } = builtin<{ pathToFileURL(path: string): URL }>(
-    "node:url",
-  );
-  const path = createRequire(`${scope.process.cwd()}/index.js`)
-    .resolve("tsx/esm/api")
-    .replace(/\.cjs$/, ".mjs");
-  return pathToFileURL(path).href;
+  return urlOfTsx(folder);
+}
+
+/** The working folder, which another program may have removed. */
+function workingFolder(): string | undefined {
+  try {
+    return scope.process.cwd();
+  } catch {
+    return undefined;
+  }
 }
 
 /** Node, by `node:worker_threads`. */
-export const node: Runtime = {
-  name: "node",
-  capabilities,
-  isMainThread: () =>
-    builtin<WorkerThreads>("node:worker_threads").isMainThread,
-  cpuCount: () =>
-    builtin<{ availableParallelism(): number }>("node:os")
-      .availableParallelism(),
-  startThread,
-  startProcess: startNodeProcess,
-  typescriptLoader,
-  importFrom,
-  // Test environments may put other timers in place of the runtime's.
-  unrefTimer: (timer) => (timer as { unref?(): void }).unref?.(),
-  builtin,
-};
+export function createNode(): Runtime {
+  // Flags name modules as they are found from where the program starts.
+  const folder = workingFolder();
+  return {
+    name: "node",
+    capabilities,
+    isMainThread: () =>
+      builtin<WorkerThreads>("node:worker_threads").isMainThread,
+    isStarting: () => isStarting(scope.process.env),
+    cpuCount: () =>
+      builtin<{ availableParallelism(): number }>("node:os")
+        .availableParallelism(),
+    startThread,
+    startProcess: startNodeProcess,
+    typescriptLoader: (forProcess) => typescriptLoader(forProcess, folder),
+    importFrom,
+    // Test environments may put other timers in place of the runtime's.
+    unrefTimer: (timer) => (timer as { unref?(): void }).unref?.(),
+    builtin,
+  };
+}
 
 // --- worker ---
 
@@ -280,8 +327,12 @@ export const nodeWorker: WorkerRuntime = {
   },
   async beforeImport(typescriptLoader) {
     if (typescriptLoader === undefined) return;
-    const tsx = await import(typescriptLoader) as { register(): void };
-    tsx.register();
+    // A module in a package of CommonJS is required, whoever imports it.
+    const required = typescriptLoader.replace(/esm(?=\/api)/, "cjs");
+    for (const url of [typescriptLoader, required]) {
+      const tsx = await import(url) as { register(): void };
+      tsx.register();
+    }
   },
   importFrom,
   builtin,

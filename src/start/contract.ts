@@ -25,8 +25,7 @@ export interface Starter {
   globals?(): ProgramGlobals;
   /**
    * Has the system begin with what the next worker needs, while the pool makes
-   * what is its own. Where none follows, that waits for a later one, and
-   * does not keep the program alive.
+   * what is its own. Where none follows in the same turn, that is undone.
    */
   prepare?(): void;
   /** Starts a worker. */

@@ -4,6 +4,7 @@ import { cloningCodec } from "../wire/codec.ts";
 import { createControl } from "../wire/control.ts";
 import { workerProgram } from "../worker/source.ts";
 import type { Starter } from "./contract.ts";
+import { queueMicrotask } from "../timers.ts";
 
 /** A thread that nobody has taken yet, and what hears of it. */
 let spare: { port: WorkerPort; events: WorkerEvents } | undefined;
@@ -12,7 +13,7 @@ function startThread(events: WorkerEvents): WorkerPort {
   return runtime.startThread(workerProgram, events);
 }
 
-/** Starts a thread ahead, which waits for whoever takes it. */
+/** Starts a thread ahead, for whoever takes it without waiting. */
 function prepare(): void {
   if (spare) return;
   const events: WorkerEvents = {
@@ -22,7 +23,13 @@ function prepare(): void {
   try {
     const port = startThread(events);
     port.keepAlive(false);
-    spare = { port, events };
+    const prepared = spare = { port, events };
+    // Whoever comes later is to have the environment of then.
+    queueMicrotask(() => {
+      if (spare !== prepared) return;
+      spare = undefined;
+      void port.terminate();
+    });
   } catch {
     // It will be tried again, and told.
   }

@@ -105,15 +105,22 @@ function revive(
     for (const [key, helper] of Object.entries(closureTexts)) {
       // Revived when first called: by then it sees the other helpers.
       let revived: Callable | undefined;
-      scope[key] = function (this: unknown, ...args: unknown[]): unknown {
+      const revive = () =>
         revived ??= reviveFunction(helper, {
           scope,
           importFrom,
           name: key,
           base,
         });
-        return revived.apply(this, args);
-      };
+      scope[key] = Object.defineProperties(
+        function (this: unknown, ...args: unknown[]): unknown {
+          return revive().apply(this, args);
+        },
+        {
+          name: { value: key, configurable: true },
+          length: { get: () => revive().length, configurable: true },
+        },
+      );
     }
     return scope;
   }

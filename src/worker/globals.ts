@@ -16,16 +16,25 @@ export function installGlobals(
   const importFrom = (specifier: string, options?: ImportCallOptions) =>
     finder.importFrom(specifier, undefined, options);
   for (const [name, value] of Object.entries(codec.unpack(values) as object)) {
-    if (!Object.hasOwn(scope, name)) scope[name] = value;
+    // Objects that are here, too, are the runtime's own.
+    const isOther = Object(value) === value
+      ? !Object.hasOwn(scope, name)
+      : !Object.is(scope[name], value);
+    if (isOther) set(name, value);
   }
   for (const [name, text] of Object.entries(texts)) {
     if (Object.hasOwn(scope, name) && textOf(scope[name]) === text) continue;
     try {
-      scope[name] = reviveFunction(text, { name, importFrom, scope: {} });
+      set(name, reviveFunction(text, { name, importFrom, scope: {} }));
     } catch {
-      // One of the runtime's own, which is not writable here.
+      // One of the runtime's own, whose text says nothing here.
     }
   }
+}
+
+function set(name: string, value: unknown): void {
+  // One of the runtime's own may not be writable here.
+  Reflect.set(scope, name, value);
 }
 
 function textOf(value: unknown): string | undefined {

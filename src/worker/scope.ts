@@ -6,6 +6,8 @@
  * @module
  */
 
+import { runtime } from "../runtime/detect.ts";
+
 const key = Symbol.for("polypool.worker");
 
 /** A function that was wrapped by `task()`. */
@@ -38,9 +40,24 @@ export interface WorkerScope {
 
 const scope = globalThis as { [key]?: WorkerScope };
 
+/** Stands for the worker of a process that has not come to its program. */
+const starting: WorkerScope = {
+  workerId: -1,
+  typescriptLoader: undefined,
+  register() {},
+  isInTask: () => false,
+  noteInertCall() {
+    // Who awaits it would keep the process from ever coming to that.
+    throw new Error(
+      "Cannot run tasks as each process of a pool loads this module before " +
+        "its own program: guard the pool with isMainThread",
+    );
+  },
+};
+
 /** The worker this code runs in, if any. */
 export function currentWorker(): WorkerScope | undefined {
-  return scope[key];
+  return scope[key] ?? (runtime.isStarting() ? starting : undefined);
 }
 
 /** Marks this realm as a worker. */
