@@ -2,7 +2,7 @@ import { Copier } from "./copy.ts";
 import { tagOf } from "./kinds.ts";
 import { canClone, holdsPrimitives, isPlain } from "./plain.ts";
 import {
-  isStackOverflow,
+  isTooDeep,
   type PathStep,
   Refusal,
   refusalError,
@@ -27,7 +27,7 @@ export function explainCloneFailure(value: unknown, what: What): DOMException {
     try {
       structuredClone(value);
     } catch (thrown) {
-      if (isStackOverflow(thrown)) return refusalError(thrown, what, []);
+      if (isTooDeep(thrown)) return refusalError(thrown, what, []);
       const path: PathStep[] = [];
       const culprit = findCulprit(value, path);
       return refusalError(refusalOf(culprit), what, path);
