@@ -5,7 +5,7 @@ import {
   recordMessage,
 } from "./error_record.ts";
 import { type Carrier, threadCarrier } from "./carrier.ts";
-import { isError, kindOf, tagOf } from "./kinds.ts";
+import { isError, kindOf, tagOf, viewKind } from "./kinds.ts";
 import {
   canClone,
   hasOnlyElements,
@@ -274,6 +274,20 @@ function checkLeaf(value: object): void {
     new DataView(buffer as ArrayBuffer);
   } catch {
     throw new Refusal("is a detached ArrayBuffer");
+  }
+  if (ArrayBuffer.isView(value) && !isInBounds(value)) {
+    throw new Refusal("is a view on what its buffer does not have any more");
+  }
+}
+
+/** Whether the buffer of a view, which may have shrunk, still has its part. */
+function isInBounds(view: ArrayBufferView): boolean {
+  try {
+    if (viewKind(view) === "DataView") return view.byteLength >= 0;
+    Int8Array.prototype.keys.call(view as Int8Array);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -1,3 +1,4 @@
+import { threadCarrier } from "./carrier.ts";
 import { Copier } from "./copy.ts";
 import { tagOf } from "./kinds.ts";
 import { canClone, holdsPrimitives, isPlain } from "./plain.ts";
@@ -16,7 +17,8 @@ import {
  * it: that does not see everything, such as a Proxy or a detached buffer.
  */
 export function explainCloneFailure(value: unknown, what: What): DOMException {
-  const copier = new Copier();
+  // Where something could have been moved, that is told in another way.
+  const copier = new Copier({ ...threadCarrier, transfers: false });
   try {
     copier.copy(value);
   } catch (thrown) {
