@@ -14,21 +14,24 @@ export function refuseChunk(
   codec: Codec,
 ): void {
   const { source, elements } = chunk;
-  const packed = codec.packEach(
+  const refusals = codec.refusalsOf(
     elements,
     (index) =>
       Array.isArray(elements[index])
         ? (position: number) => `argument ${position}`
         : "argument 0",
+    reason,
   );
-  if (packed.every((result) => !("error" in result))) {
+  const isSentAlone = !chunk.moves || elements.length === 1;
+  if (isSentAlone && !refusals.some((refusal) => refusal)) {
     // It is the function that cannot be sent, with its closure.
     source.failChunk(chunk, reason);
   }
-  packed.forEach((result, index) => {
+  Array.from(elements, (_, index) => {
     if (!source.wants(chunk)) return;
-    if ("error" in result) {
-      const error = leadOn(withoutFrames(result.error), workerId, chunk, index);
+    const refusal = refusals[index];
+    if (refusal) {
+      const error = leadOn(withoutFrames(refusal), workerId, chunk, index);
       source.failTask(chunk, index, error);
     } else {
       source.putBack(partOf(chunk, index, index + 1));

@@ -1,12 +1,13 @@
 /**
  * Marks what is in a value to be moved to the other thread instead of copied:
  * the memory of its array buffers and typed arrays, however deep, and message
- * ports and streams. That takes no time, whatever the size.
+ * ports and streams (on Bun, no streams). That takes no time, whatever the
+ * size.
  *
  * Works for arguments and for results. What is moved is gone where it was: a
  * typed array has length 0 from when its task is sent, which may be some time
- * after the call, so do not use it any more; a second task with it fails. A
- * view moves the whole buffer that it is a part of. Shared memory is shared as
+ * after the call, so do not use it any more. A second task with it fails, but
+ * for one that is sent together with the first. A view moves the whole buffer that it is a part of. Shared memory is shared as
  * ever. Only threads can be sent memory: processes get copies, and with start
  * method `"serial"` values stay as they are.
  *

@@ -55,6 +55,46 @@ test(`WorkerPool carries ${kinds.length} kinds of values as shared objects: ${st
   assertEquals(named(await pool.apply(tasks.describeShared)), expected);
 });
 
+test(`WorkerPool carries views that go on with their buffers: ${startMethod}`, async () => {
+  for (const size of [8, 100_000]) {
+    const make = () => {
+      const buffer = new ArrayBuffer(size, { maxByteLength: size * 2 });
+      return {
+        all: new Uint8Array(buffer),
+        part: new Uint8Array(buffer, 4, 2),
+        rest: new DataView(buffer, 2),
+      };
+    };
+    const task = ({ all, part, rest }: ReturnType<typeof make>) => {
+      all.buffer.resize(all.length + 4);
+      return [all.length, part.length, rest.byteLength];
+    };
+    await using pool = new WorkerPool({ nJobs: 1, sharedObjects: make() });
+    const expected = [size + 4, 2, size + 2];
+    assertEquals(await pool.apply(task), expected);
+    const pass = (_: unknown, value: ReturnType<typeof make>) => value;
+    assertEquals(task(await pool.apply(pass, [make()])), expected);
+  }
+});
+
+test(`WorkerPool refuses views that are out of bounds: ${startMethod}`, async () => {
+  await using pool = new WorkerPool({ nJobs: 1 });
+  const buffer = new ArrayBuffer(8, { maxByteLength: 8 });
+  const views = [new Uint8Array(buffer, 4, 2), new DataView(buffer, 4, 2)];
+  buffer.resize(4);
+  for (const view of views) {
+    const error = await assertRejects(
+      () => pool.apply(tasks.describeArgument, [{ view }]),
+      DOMException,
+    );
+    assertEquals(
+      error.message,
+      "Cannot send argument 0 as its property 'view' is a view on what its " +
+        "buffer does not have any more",
+    );
+  }
+});
+
 for (const [name, make, says] of unsendable) {
   test(`WorkerPool refuses ${name} in either direction, and says where it is: ${startMethod}`, async () => {
     await using pool = new WorkerPool({ nJobs: 1 });

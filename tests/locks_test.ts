@@ -508,6 +508,59 @@ testIf(inThreads && runtimeName === "deno", "busy workers can be stopped")(
   },
 );
 
+testShared(
+  "Locks of a worker that dies can be had again, be they many",
+  async () => {
+    const locks = Array.from({ length: 200 }, () => new Lock());
+    await using pool = new WorkerPool({ nJobs: 1, sharedObjects: locks });
+    const task = (locks: Lock[]) => {
+      for (const lock of locks) lock.acquireSync();
+      globalThis.process.exit(1);
+    };
+    await assertRejects(() => pool.apply(task), WorkerDiedError);
+    for (const lock of locks) {
+      await assertRejects(
+        () => lock.acquire({ timeout: 10_000 }),
+        LockAbandonedError,
+      );
+      (await lock.acquire()).release();
+    }
+  },
+);
+
+testShared(
+  "A worker takes no more locks than its owner could find",
+  async () => {
+    const locks = Array.from({ length: 600 }, () => new Lock());
+    await using pool = new WorkerPool({ nJobs: 1, sharedObjects: locks });
+    const message = await pool.apply((locks) => {
+      let taken = 0;
+      try {
+        for (const lock of locks) {
+          lock.acquireSync();
+          taken++;
+        }
+      } catch (error) {
+        const refused = locks[taken]!.locked;
+        for (const lock of locks.slice(0, taken)) lock.release();
+        // There is room again.
+        locks[taken]!.acquireSync().release();
+        const { name, message } = error as Error;
+        return `${taken} ${refused} ${name}: ${message}`;
+      }
+      return "all";
+    });
+    assertEquals(
+      message,
+      "512 false RangeError: Cannot use one more lock, semaphore or the like as " +
+        "a worker may hold or wait for 512 at a time",
+    );
+    // Nobody has to find those of the program.
+    for (const lock of locks) lock.acquireSync();
+    for (const lock of locks) lock.release();
+  },
+);
+
 test("Lock.acquire() is not reentrant", async () => {
   const lock = new Lock();
   lock.acquireSync();

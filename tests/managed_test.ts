@@ -14,6 +14,7 @@ import {
   ManagedList,
   ManagedMap,
   sharedArray,
+  transfer,
   WorkerDiedError,
 } from "../mod.ts";
 import { startMethod, WorkerPool } from "./support/pool.ts";
@@ -194,6 +195,24 @@ test("Methods of managed objects refuse bad input in their owner", async () => {
   assertEquals(await checkRefusals(map, list), []);
   assertEquals(await map.entries(), [["text", "x"]]);
   assertEquals(await list.slice(), [0, 1]);
+});
+
+test("ManagedMap.increment() refuses what is there and no number", async () => {
+  const map = new ManagedMap<string, unknown>([["null", null]]);
+  await assertRejects(() => map.increment("null"), TypeError, "no number");
+  assertEquals(await map.get("null"), null);
+});
+
+test("Values that transfer() has marked are refused where nothing is moved", async () => {
+  const map = new ManagedMap<string, unknown>();
+  const { port1, port2 } = new MessageChannel();
+  const error = await assertRejects(() => map.set("a", [transfer(port1)]));
+  port2.close();
+  assertEquals(
+    (error as Error).message,
+    "Cannot send the arguments of ManagedMap.set() as its property '[1][0]' " +
+      "is a MessagePort",
+  );
 });
 
 test("Methods of managed objects refuse bad input in workers", async () => {

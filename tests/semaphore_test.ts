@@ -170,6 +170,26 @@ testShared(
 );
 
 testShared(
+  "Semaphore that is bounded gets no more than it had by a worker that dies",
+  async () => {
+    const semaphore = new Semaphore(2, { bounded: true });
+    await using pool = new WorkerPool({ nJobs: 1, sharedObjects: semaphore });
+    await pool.apply((semaphore) => {
+      semaphore.acquireSync();
+      semaphore.acquireSync();
+    });
+    semaphore.release();
+    await assertRejects(
+      () => pool.apply(() => globalThis.process.exit(3)),
+      WorkerDiedError,
+    );
+    await until(() => semaphore.value !== 1, "the permits");
+    await assertRejects(() => semaphore.acquire(), LockAbandonedError);
+    assertEquals(semaphore.value, 2);
+  },
+);
+
+testShared(
   "Semaphore keeps the permits that a worker acquired and released",
   async () => {
     const semaphore = new Semaphore(1);

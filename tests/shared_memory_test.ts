@@ -19,7 +19,12 @@ import { fileURLToPath } from "node:url";
 import { type Shared, sharedArray, sharedMemory, WorkerPool } from "../mod.ts";
 import { loadNative, type Native } from "../src/runtime/native.ts";
 import { freeze, thaw } from "../src/shared/frozen.ts";
-import { allocate, handleOf, openMemory } from "../src/shared/memory.ts";
+import {
+  allocate,
+  handleOf,
+  openMemory,
+  whyNotShared,
+} from "../src/shared/memory.ts";
 import type { Place } from "./fixtures/shared_memory/peer.ts";
 import {
   commandOf,
@@ -124,6 +129,23 @@ test("handleOf() knows no handle of memory that was not allocated here", () => {
   assertEquals(handleOf(new SharedArrayBuffer(100)), undefined);
   assertEquals(handleOf(new SharedArrayBuffer(65536)), undefined);
 });
+
+const onV8 = testIf(runtimeName !== "bun", "Bun has no memory so large");
+
+onV8(
+  "whyNotShared() knows what was allocated and is too large to share",
+  () => {
+    const says = (reason: string) =>
+      sharedMemory.available ? reason : "cannot share memory with processes as";
+    const { buffer } = allocate(5 * 2 ** 30);
+    assertStringIncludes(
+      whyNotShared(buffer),
+      says("the system had no segment"),
+    );
+    const other = new SharedArrayBuffer(8);
+    assertStringIncludes(whyNotShared(other), says("make it by sharedArray()"));
+  },
+);
 
 onLinux("handleOf() is not misled by a copy of a buffer", () => {
   const { buffer } = allocate(8);

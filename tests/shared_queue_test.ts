@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { test } from "node:test";
 import {
   Lock,
@@ -135,6 +141,21 @@ test("SharedQueue refuses bad input", async () => {
   const error = await assertRejects(() => queue.put({ f() {} }));
   assertEquals((error as Error).name, "DataCloneError");
   assert((error as Error).message.includes("the item"));
+  const buffer = new ArrayBuffer(8);
+  structuredClone(buffer, { transfer: [buffer] });
+  const shrunk = new Uint8Array(new ArrayBuffer(8, { maxByteLength: 8 }), 4, 2);
+  shrunk.buffer.resize(1);
+  for (
+    const [item, says] of [
+      [{ a: new Proxy({}, {}) }, "its property 'a' is an object that cannot"],
+      [buffer, "it is a detached ArrayBuffer"],
+      [[shrunk], "its property '[0]' is a view on what its buffer does not"],
+    ] as const
+  ) {
+    const error = assertThrows(() => queue.tryPut(item), DOMException);
+    assertEquals(error.name, "DataCloneError");
+    assertStringIncludes(error.message, `Cannot send the item as ${says}`);
+  }
   await assertRejects(() => queue.get({ timeout: -1 }), RangeError);
   assertEquals(queue.size, 0);
 });

@@ -134,6 +134,75 @@ test("WorkerPool.apply() reads its arguments when it is called", async () => {
   assertEquals(await Promise.all(sums), [0, 1, 2, 3, 4]);
 });
 
+for (const settle of [true, false]) {
+  test(`an argument that cannot be moved fails its task alone, settle: ${settle}`, async () => {
+    await using pool = new AnyPool({ nJobs: 1 });
+    const gone = transfer(new Uint8Array(4));
+    await pool.apply(kind, [gone]);
+    const locked = new ReadableStream();
+    locked.getReader();
+    const { port1, port2 } = new MessageChannel();
+    await pool.apply(kind, [transfer(port1)]);
+    for (
+      const [bad, says] of [
+        [gone, "argument 0 as it is a detached ArrayBuffer"],
+        [transfer(locked), "argument 0 as it has a part that cannot be moved"],
+        [port1, "argument 0 as it has a part that cannot be moved"],
+      ] as const
+    ) {
+      const inputs = [5, bad];
+      const options = { chunkSize: 2 } as const;
+      let error: Error;
+      if (settle) {
+        const results = await soon(
+          pool.map(kind, inputs, { ...options, onError: "settle" }),
+          "the call",
+        );
+        assertEquals(results.map(({ status }) => status), [
+          "fulfilled",
+          "rejected",
+        ]);
+        error = (results[1] as PromiseRejectedResult).reason;
+      } else {
+        error = await assertStaysUsable(
+          pool,
+          pool.map(kind, inputs, options),
+        ) as Error;
+      }
+      assertEquals(error.name, "DataCloneError");
+      assertStringIncludes(error.message, says);
+    }
+    port2.close();
+  });
+}
+
+test("a result that cannot be moved fails its task alone", async () => {
+  await using pool = new AnyPool({ nJobs: 1 });
+  const task = (i: number) => {
+    if (i !== 1) return transfer(new Uint8Array(i));
+    const stream = new ReadableStream();
+    stream.getReader();
+    return transfer(stream) as never;
+  };
+  const results = await soon(
+    pool.map(task, [0, 1, 2], {
+      chunkSize: 3,
+      onError: "settle",
+      closure: { transfer },
+    }),
+    "the call",
+  );
+  assertEquals(results.map(({ status }) => status), [
+    "fulfilled",
+    "rejected",
+    "fulfilled",
+  ]);
+  assertEquals(
+    (results[1] as PromiseRejectedResult).reason.message,
+    "Cannot send the result as it has a part that cannot be moved",
+  );
+});
+
 // --- results and thrown values ---
 
 for (const startMethod of startMethods) {
@@ -227,6 +296,28 @@ test("an error that holds what transfer() has marked arrives without it", async 
     assertEquals((error as { code?: number }).code, 7);
   }
 });
+
+/** What no scan finds: it looks at no properties of large arrays. */
+function hidden(depth: number): number[] {
+  let chain = {};
+  for (let i = 0; i < depth; i++) chain = { chain };
+  return Object.assign(Array<number>(100).fill(1), { chain });
+}
+
+for (const startMethod of ["threading", "spawn", "forkserver"] as const) {
+  test(`a message that cannot be read leaves nobody waiting (${startMethod})`, async () => {
+    // Bun reads them all.
+    await using pool = new AnyPool({ nJobs: 1, startMethod });
+    const closure = { hidden };
+    for (const depth of [2500, 3300]) {
+      await assertStaysUsable(pool, pool.apply(kind, [hidden(depth)]));
+      const call = pool.apply((depth: number) => hidden(depth), [depth], {
+        closure,
+      });
+      await assertStaysUsable(pool, call);
+    }
+  });
+}
 
 // --- memory that is gone ---
 

@@ -6,11 +6,13 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
+import { transfer } from "../mod.ts";
 import fc from "fast-check";
 import { test } from "node:test";
 import { runInNewContext } from "node:vm";
 import { giveNumbers, takeNumbers } from "../src/wire/number_buffers.ts";
-import { packEach, packList, unpackList } from "../src/wire/list.ts";
+import { packList, unpackList } from "../src/wire/list.ts";
+import { refusalsOf } from "../src/wire/refusals.ts";
 import {
   explainCloneFailure,
   isPlain,
@@ -169,6 +171,54 @@ test("pack() shares memory that is shared", () => {
   assertInstanceOf(send([memory])[0]!.buffer, SharedArrayBuffer);
 });
 
+test("pack() refuses what is nested too deeply to be read on any runtime", () => {
+  for (const end of [1, new Error("has a record")]) {
+    // The innermost counts if it is an object.
+    const depth = typeof end === "object" ? 1500 : 1501;
+    assertEquals(typeof send(link(depth, end)), "object");
+    assertMatch(
+      refusalOf(link(depth + 1, end)),
+      /^Cannot send it as it is nes/,
+    );
+    assertThrows(
+      () => pack([1, link(depth, end)], (index) => `argument ${index}`),
+      DOMException,
+      "Cannot send argument 1 as it is nested too deeply",
+    );
+    let map = end as unknown;
+    for (let i = 0; i < depth; i++) map = new Map([[i, new Set([map])]]);
+    assertMatch(refusalOf(map), /^Cannot send it as it is nested too deeply$/);
+  }
+});
+
+test("pack() looks at the properties that arrays have beside their elements", () => {
+  for (const length of [0, 1, 10, 63]) {
+    const error = new RangeError("beside");
+    const array = Object.assign(Array<number>(length).fill(1), { error });
+    assertEquals(isPlain(array), false);
+    const received = send([array])[0]!;
+    assertEquals(received.length, length);
+    assertInstanceOf(received.error, RangeError);
+    const call = Object.assign(Array(length).fill(1), { call() {} });
+    assertMatch(refusalOf(call), /property 'call' is a function$/);
+  }
+});
+
+test("pack() keeps the properties of large arrays that it copies", () => {
+  const array = Object.assign(Array<number>(100).fill(1), { name: "ones" });
+  const received = send({ array, error: new Error("is why") });
+  assertEquals(received.array, array);
+});
+
+test("pack() takes nothing for a view because of its tag", () => {
+  class Tagged {
+    error = new RangeError("inside");
+    readonly [Symbol.toStringTag] = "NDArray";
+  }
+  assertEquals(isPlain(new Tagged()), false);
+  assertInstanceOf(send(new Tagged()).error, RangeError);
+});
+
 test("isPlain() sees what another realm has made", () => {
   const realm = (code: string) => runInNewContext(`(${code})`);
   const values = "{ a: [1, new Map([[1, new Date(5)]]), new Set([/a/]) ] }";
@@ -180,6 +230,12 @@ test("isPlain() sees what another realm has made", () => {
   assertInstanceOf(error, RangeError);
   assertEquals([...map], [[1, [2]]]);
 });
+
+/** Not all runtimes have it. */
+const { Temporal } = globalThis as { Temporal?: Any };
+const temporal: [value: unknown, refusal: RegExp][] = Temporal
+  ? [[Temporal.PlainDate.from("2020-02-02"), /a Temporal.PlainDate: send its/]]
+  : [];
 
 const platform: [value: unknown, refusal: RegExp][] = [
   [new URL("http://localhost/"), /a URL: send its href$/],
@@ -215,6 +271,7 @@ const platform: [value: unknown, refusal: RegExp][] = [
     new WebAssembly.Table({ initial: 1, element: "anyfunc" }),
     /a WebAssembly\.Table$/,
   ],
+  ...temporal,
   [Object(Symbol("boxed")), /a Symbol$/],
   [() => {}, /a function$/],
   [class {}, /a function$/],
@@ -479,6 +536,42 @@ test("packList() keeps what a list holds", () => {
   assertEquals(received.length, 3);
 });
 
+test("refusalsOf() does not try out what is to be moved", () => {
+  const { port1, port2 } = new MessageChannel();
+  const reason = new Error("the port is gone");
+  transfer(port1);
+  structuredClone(port1, { transfer: [port1 as never] });
+  const gone = transfer(detachedBuffer());
+  const [port, buffer, moved] = refusalsOf(
+    [port1, gone, transfer(new ArrayBuffer(1))],
+    (index) => `element ${index}`,
+    reason,
+  );
+  // It may be that it can be moved.
+  assertEquals([port, moved], [undefined, undefined]);
+  assertEquals(
+    buffer!.message,
+    "Cannot send element 1 as it is a detached ArrayBuffer",
+  );
+  const [alone] = refusalsOf(
+    [[1, port1]],
+    () => (position) => `argument ${position}`,
+    reason,
+  );
+  assertEquals(
+    alone!.message,
+    "Cannot send argument 1 as it has a part that cannot be moved",
+  );
+  assertStrictEquals(alone!.cause, reason);
+  const [other] = refusalsOf(
+    [[transfer(new ArrayBuffer(1)), new Proxy({}, {})]],
+    () => (position) => `argument ${position}`,
+    reason,
+  );
+  assertMatch(other!.message, /^Cannot send argument 1 as .* such as a Proxy$/);
+  port2.close();
+});
+
 test("packList() names the element that cannot be sent", () => {
   const error = assertThrows(() => packList([1, { a: () => {} }]), Error);
   assertEquals(
@@ -487,7 +580,7 @@ test("packList() names the element that cannot be sent", () => {
   );
 });
 
-test("packEach() tells which elements can be sent", () => {
+test("refusalsOf() tells which elements cannot be sent", () => {
   const elements = [
     1,
     { a: () => {} },
@@ -496,26 +589,23 @@ test("packEach() tells which elements can be sent", () => {
     detachedBuffer(),
     [2, Symbol()],
   ];
-  const results = packEach(
+  const refusals = refusalsOf(
     elements,
     (index) => index === 5 ? (i) => `argument ${i}` : `element ${index}`,
+    undefined,
   );
   assertEquals(
-    results.map((result) => "error" in result ? result.error.message : "sent"),
+    refusals.map((refusal) => refusal?.message),
     [
-      "sent",
+      undefined,
       "Cannot send element 1 as its property 'a' is a function",
-      "sent",
+      undefined,
       "Cannot send element 3 as its property '[0]' is an object that cannot " +
       "be cloned, such as a Proxy",
       "Cannot send element 4 as it is a detached ArrayBuffer",
       "Cannot send argument 1 as it is a symbol",
     ],
   );
-  const [first, , third] = results;
-  assert("packed" in first! && "packed" in third!);
-  assertEquals(unpack(first.packed), 1);
-  assertEquals((unpack(third.packed) as Error).message, "fine");
 });
 
 // --- properties ---

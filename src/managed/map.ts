@@ -20,7 +20,7 @@ const operations: Operations<Map<unknown, unknown>> = {
     return map.get(key);
   },
   increment(map, [key, by]) {
-    const value = map.get(key) ?? 0;
+    const value = map.has(key) ? map.get(key) : 0;
     if (typeof value !== "number") {
       const name = `the value at ${JSON.stringify(String(key))}`;
       throw new TypeError(

@@ -177,7 +177,7 @@ export const bun: Runtime = {
 export const bunWorker: WorkerRuntime = {
   isProcess: false,
   drained: () => undefined,
-  onMessage: (handler) => listenAlone(scope, handler),
+  onMessage: (...handlers) => listenAlone(scope, ...handlers),
   post: (message, transfer) => scope.postMessage(message, transfer),
   onExit: (handler) => scope.process.on("exit", handler),
   onStrayError(handler) {

@@ -128,8 +128,14 @@ export interface Runtime {
 export interface WorkerRuntime {
   /** Whether the worker is a process, whose end needs no telling. */
   readonly isProcess: boolean;
-  /** Receives messages. Must be called before the worker's script ends. */
-  onMessage(handler: (message: unknown) => void): void;
+  /**
+   * Receives messages, and why one that came cannot be read. Must be called
+   * before the worker's script ends.
+   */
+  onMessage(
+    handler: (message: unknown) => void,
+    onUnreadable: (error: unknown) => void,
+  ): void;
   /** Sends a message to the owner. Throws when it cannot be cloned. */
   post(message: unknown, transfer: ArrayBuffer[]): void;
   /** Waits until what was posted has left, if it has not. */

@@ -34,6 +34,7 @@ type DenoPort = Pick<OwnerPort, "postMessage">;
 
 interface DenoWorker extends DenoPort {
   onmessage: (event: { data: unknown }) => void;
+  onmessageerror: (event: { data: unknown }) => void;
   onerror: (event: { message: string; preventDefault(): void }) => void;
   terminate(): void;
   [keepAlive: symbol]: (on: boolean) => void;
@@ -207,6 +208,10 @@ function startThread(
     event.preventDefault();
     end({ error: new Error(event.message) });
   };
+  worker.onmessageerror = ({ data }) => {
+    end({ error: data });
+    worker.terminate();
+  };
 
   function terminate(): Promise<void> {
     open = false;
@@ -289,8 +294,8 @@ let rawClose: (() => void) | undefined;
 export const denoWorker: WorkerRuntime = {
   isProcess: false,
   drained: () => undefined,
-  onMessage(handler) {
-    listenAlone(scope, handler);
+  onMessage(...handlers) {
+    listenAlone(scope, ...handlers);
     // Held until this worker is gone, see watch() above.
     scope.navigator.locks?.request(scope.name, {}, () => new Promise(() => {}));
   },

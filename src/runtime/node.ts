@@ -122,6 +122,10 @@ function startThread(
   const exited = withResolvers<void>();
   worker.on("message", (message) => open && events.onMessage(message));
   worker.on("error", (reason) => error = reason);
+  worker.on("messageerror", (reason) => {
+    error = reason;
+    worker.terminate();
+  });
   worker.on("exit", (exitCode) => {
     exited.resolve();
     if (!open) return;
@@ -311,7 +315,7 @@ function port(): NodePort {
 export const nodeWorker: WorkerRuntime = {
   isProcess: false,
   drained: () => undefined,
-  onMessage: (handler) => listenAlone(port(), handler),
+  onMessage: (...handlers) => listenAlone(port(), ...handlers),
   post: (message, transfer) => port().postMessage(message, transfer),
   onExit: (handler) => scope.process.on("exit", handler),
   onStrayError(handler) {

@@ -1,7 +1,7 @@
 /** What a thread has to hear its owner by. User code can reach it, too. */
 export interface OwnerPort {
   addEventListener(
-    type: "message",
+    type: "message" | "messageerror",
     listener: (event: MessageLike) => void,
   ): void;
   postMessage(message: unknown, transfer?: ArrayBuffer[]): void;
@@ -16,7 +16,9 @@ interface MessageLike {
 export function listenAlone(
   port: OwnerPort,
   handler: (message: unknown) => void,
+  onUnreadable: (error: unknown) => void,
 ): void {
+  port.addEventListener("messageerror", ({ data }) => onUnreadable(data));
   port.addEventListener("message", (event) => {
     // Whoever else listens has come later.
     event.stopImmediatePropagation();

@@ -52,8 +52,16 @@ export function processWorker(base: WorkerRuntime): WorkerRuntime {
   return {
     ...base,
     isProcess: true,
-    onMessage: (handler) =>
-      channel.listen((bytes) => handler(deserialize(bytes))),
+    onMessage: (handler, onUnreadable) =>
+      channel.listen((bytes) => {
+        let message: unknown;
+        try {
+          message = deserialize(bytes);
+        } catch (error) {
+          return onUnreadable(error);
+        }
+        handler(message);
+      }),
     post(message) {
       const bytes = serialize(message);
       unsent++;

@@ -123,6 +123,7 @@ export class Condition implements Shareable {
    * when the time is over; then, too, the lock is held again.
    *
    * @throws {Error} If this thread does not hold the lock.
+   * @throws {RangeError} If 510 others wait already.
    * @throws {LockAbandonedError} If a worker died that held it.
    */
   async wait(options?: AsyncWaitOptions): Promise<boolean> {
@@ -147,6 +148,7 @@ export class Condition implements Shareable {
    * The same for synchronous code, in a task: blocks the thread.
    *
    * @throws {Error} If this thread does not hold the lock.
+   * @throws {RangeError} If 510 others wait already.
    * @throws {LockAbandonedError} If a worker died that held it.
    */
   waitSync(options?: SyncWaitOptions): boolean {
@@ -169,6 +171,7 @@ export class Condition implements Shareable {
    * something true. Resolves to what it returned last.
    *
    * @throws {Error} If this thread does not hold the lock.
+   * @throws {RangeError} If 510 others wait already.
    * @throws {LockAbandonedError} If a worker died that held it.
    */
   async waitFor<T>(
@@ -191,6 +194,7 @@ export class Condition implements Shareable {
    * The same for synchronous code, in a task: blocks the thread.
    *
    * @throws {Error} If this thread does not hold the lock.
+   * @throws {RangeError} If 510 others wait already.
    * @throws {LockAbandonedError} If a worker died that held it.
    */
   waitForSync<T>(predicate: () => T, options?: SyncWaitOptions): T {

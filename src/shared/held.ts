@@ -21,7 +21,7 @@ const GIVEN_UP = 1;
 const FIRST_ENTRY = 2;
 const ENTRY_WORDS = 3;
 const COUNT = 2;
-const ENTRIES = 64;
+const ENTRIES = 512;
 
 /** The number of words. */
 export const HELD_WORDS: number = FIRST_ENTRY + ENTRIES * ENTRY_WORDS;
@@ -97,16 +97,24 @@ export function keyOf(low: number, high: number): number {
 }
 
 /**
- * Notes that this thread may hold the primitive from now on. With more than
- * there are entries in use at the same time, some are not noted.
+ * Notes that this thread may hold the primitive from now on.
+ *
+ * @throws {RangeError} If a worker has more in use than there are entries.
  */
 export function note(cell: Cell): void {
   if (cell.entry !== undefined) return;
   const { held, entries } = realm();
   let entry = entries.length;
-  if (entry === ENTRIES) {
+  // The words of a thread that nobody watches are fewer.
+  if (FIRST_ENTRY + (entry + 1) * ENTRY_WORDS > held.length) {
     entry = entries.findIndex((user) => user!.keeper.isIdle());
-    if (entry < 0) return;
+    if (entry < 0) {
+      if (held[TOKEN] === 0) return;
+      throw new RangeError(
+        "Cannot use one more lock, semaphore or the like as a worker may hold " +
+          `or wait for ${entries.length} at a time`,
+      );
+    }
     entries[entry]!.entry = undefined;
   }
   entries[entry] = cell;

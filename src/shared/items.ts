@@ -1,6 +1,11 @@
 import { runtime } from "../runtime/detect.ts";
 import { processCarrier } from "../wire/carrier.ts";
-import { pack, type Packed, unpack } from "../wire/values.ts";
+import {
+  explainCloneFailure,
+  pack,
+  type Packed,
+  unpack,
+} from "../wire/values.ts";
 
 interface V8 {
   serialize(value: unknown): Uint8Array;
@@ -15,7 +20,13 @@ function load(): V8 {
 
 /** The bytes of an item of a queue. */
 export function packItem(item: unknown): Uint8Array {
-  return load().serialize(pack(item, "the item", processCarrier));
+  const what = "the item";
+  const packed = pack(item, what, processCarrier);
+  try {
+    return load().serialize(packed);
+  } catch {
+    throw explainCloneFailure(item, what);
+  }
 }
 
 /** The item of the bytes. */

@@ -123,8 +123,22 @@ const weights = new WeakMap<SharedArrayBuffer, ArrayBuffer>();
  * The memory is free again when nothing refers to the buffer.
  */
 export function allocate(byteLength: number): SharedRange {
-  return allocateSegment(byteLength) ??
-    { buffer: new SharedArrayBuffer(byteLength), byteOffset: 0 };
+  const range = allocateSegment(byteLength);
+  if (range) return range;
+  const buffer = new SharedArrayBuffer(byteLength);
+  withoutSegment.add(buffer);
+  return { buffer, byteOffset: 0 };
+}
+
+/** What was allocated here for threads only. */
+const withoutSegment = new WeakSet<SharedArrayBuffer>();
+
+/** Why processes cannot share a buffer that has no handle. */
+export function whyNotShared(buffer: SharedArrayBuffer): string {
+  return reasonNotShared()?.replace(/^C/, "c") ??
+    (withoutSegment.has(buffer)
+      ? "the system had no segment for it, as it is too large or one too many"
+      : "make it by sharedArray() for processes to share it");
 }
 
 function allocateSegment(byteLength: number): SharedRange | undefined {

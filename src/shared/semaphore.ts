@@ -269,12 +269,11 @@ export class Semaphore implements Shareable {
 
   #add(permits: number): void {
     const { words } = this.#cell;
-    const bound = words[BOUND]! - 1;
+    const max = this.#max;
     let old = Atomics.load(words, STATE);
     let next: number;
     while (true) {
       const value = (old >> 2) + permits;
-      const max = bound < 0 ? MAX_PERMITS : bound;
       if (value > max) {
         throw new RangeError(
           `Cannot release ${permits} of a Semaphore as it would have more ` +
@@ -297,11 +296,28 @@ export class Semaphore implements Shareable {
     if (count > 0) {
       Atomics.store(words, ABANDONED_BY, workerId);
       Atomics.store(words, UNTOLD, 1);
-      Atomics.add(words, STATE, count * PERMIT);
+      this.#restore(count);
       Atomics.add(words, EPOCH, 1);
     }
     // Even if it had none, a wake-up may have died with it.
     wake(this.#cell, STATE, Infinity);
+  }
+
+  /** Adds as many of the permits as there may be: some may have been already. */
+  #restore(count: number): void {
+    const { words } = this.#cell;
+    while (true) {
+      const old = Atomics.load(words, STATE);
+      const value = Math.min((old >> 2) + count, this.#max);
+      const next = value * PERMIT + (old & (PERMIT - 1));
+      if (Atomics.compareExchange(words, STATE, old, next) === old) return;
+    }
+  }
+
+  /** The most permits that there may be. */
+  get #max(): number {
+    const bound = this.#cell.words[BOUND]!;
+    return bound === 0 ? MAX_PERMITS : bound - 1;
   }
 
   #throwIfUntold(): void {

@@ -69,18 +69,29 @@ class ForkServer {
     const id = this.#nextId++;
     const gone = withResolvers<void>();
     let open = true;
+    let error: unknown;
     this.#workers.set(id, {
-      onMessage(bytes) {
-        // A copy, as Deno (denoland/deno#36460) takes arrays of numbers from
-        // the wrong place where the bytes are not the first of their buffer.
-        if (open) events.onMessage(deserialize(new Uint8Array(bytes)));
+      onMessage: (bytes) => {
+        if (!open) return;
+        let message: unknown;
+        try {
+          // A copy, as Deno (denoland/deno#36460) takes arrays of numbers from
+          // the wrong place where the bytes are not the first of their buffer.
+          message = deserialize(new Uint8Array(bytes));
+        } catch (reason) {
+          // As in child_process.ts.
+          error = reason;
+          this.#send([KILL, id]);
+          return;
+        }
+        events.onMessage(message);
       },
       onGone: (end) => {
         gone.resolve();
         this.#keep(id, false);
         if (!open) return;
         open = false;
-        events.onEnd(end ?? {});
+        events.onEnd(end ?? { error });
       },
     });
     this.#keep(id, true);

@@ -22,12 +22,13 @@ export function snapshotGlobals(): ProgramGlobals {
     }
   }
   const names = Object.keys(values);
-  const packed = serializingCodec.packEach(
+  const refusals = serializingCodec.refusalsOf(
     Object.values(values),
     (index) => names[index]!,
+    undefined,
   );
-  packed.forEach((result, index) => {
-    if ("error" in result) delete values[names[index]!];
+  refusals.forEach((refusal, index) => {
+    if (refusal) delete values[names[index]!];
   });
   return { values: serializingCodec.pack(values, "globals"), texts };
 }

@@ -12,6 +12,8 @@
  * @module
  */
 
+import { hasOnlyElements } from "./plain.ts";
+
 /** Entries in a group, before which their tags are. */
 const GROUP = 7;
 
@@ -161,18 +163,17 @@ export class BriefValues {
       : Object.getPrototypeOf(value) === Object.prototype;
     if (!mayBeBrief) return false;
     this.#seen.push(value);
-    const keys = Object.keys(value);
     if (isArray) {
       const { length } = value;
       // Missing elements and further properties are for clones.
-      if (keys.length !== length) return false;
-      if (length > 0 && keys[length - 1] !== String(length - 1)) return false;
+      if (!hasOnlyElements(value)) return false;
       if (!this.#put(ARRAY, length)) return false;
       for (let i = 0; i < length; i++) {
         if (!this.#write(value[i], depth)) return false;
       }
       return true;
     }
+    const keys = Object.keys(value);
     if (!this.#put(OBJECT, keys.length)) return false;
     return keys.every((key) =>
       key !== "__proto__" && this.#writeString(key) &&

@@ -1,7 +1,12 @@
-import { handleOf, reasonNotShared } from "../shared/memory.ts";
-import { tagOf, viewKind } from "./kinds.ts";
+import { handleOf, whyNotShared } from "../shared/memory.ts";
+import { tagOf } from "./kinds.ts";
 import { Refusal, refusalOf } from "./refusal.ts";
-import type { FrozenRecord, MemoryRecord, ViewRecord } from "./records.ts";
+import {
+  type FrozenRecord,
+  type MemoryRecord,
+  recordView,
+  type ViewRecord,
+} from "./records.ts";
 
 /** What becomes of values that hold no others, such as buffers. */
 export interface Carrier {
@@ -39,16 +44,11 @@ export const processCarrier: Carrier = {
   carries: (leaf) =>
     !ArrayBuffer.isView(leaf) && !/^Shared|^Crypto|^Web/.test(tagOf(leaf)),
   record(leaf, copy) {
-    if (ArrayBuffer.isView(leaf)) {
-      const { buffer, byteOffset, byteLength } = leaf;
-      const { length = byteLength } = leaf as { length?: number };
-      return { view: viewKind(leaf), buffer: copy(buffer), byteOffset, length };
-    }
+    if (ArrayBuffer.isView(leaf)) return recordView(leaf, copy(leaf.buffer));
     if (UNSERIALIZABLE.test(tagOf(leaf))) throw refusalOf(leaf);
-    const memory = handleOf(leaf as SharedArrayBuffer);
+    const buffer = leaf as SharedArrayBuffer;
+    const memory = handleOf(buffer);
     if (memory) return { memory };
-    const reason = reasonNotShared()?.replace(/^C/, "c") ??
-      "make it by sharedArray() for processes to share it";
-    throw new Refusal(`is a SharedArrayBuffer: ${reason}`);
+    throw new Refusal(`is a SharedArrayBuffer: ${whyNotShared(buffer)}`);
   },
 };

@@ -1,13 +1,8 @@
 import { type Carrier, processCarrier, threadCarrier } from "./carrier.ts";
 import { packFrozen } from "./frozen.ts";
 import { type PackedError, packError, unpackError } from "./errors.ts";
-import {
-  type ListPayload,
-  packEach,
-  type PackedEach,
-  packList,
-  unpackList,
-} from "./list.ts";
+import { type ListPayload, packList, unpackList } from "./list.ts";
+import { refusalsOf } from "./refusals.ts";
 import { pack, type Packed, unpack, type What } from "./values.ts";
 
 /** How values become what a message can hold, and back. */
@@ -26,11 +21,12 @@ export interface Codec {
   unpackList(payload: ListPayload): ArrayLike<unknown>;
   /** Whether what has been unpacked is nobody else's. */
   readonly copies: boolean;
-  /** Packs each element on its own, to find out which cannot be sent. */
-  packEach(
+  /** Which elements cannot be sent, and why: `reason` is told of all. */
+  refusalsOf(
     elements: ArrayLike<unknown>,
     what: (index: number) => What,
-  ): PackedEach[];
+    reason: unknown,
+  ): (Error | undefined)[];
   packError(error: unknown): PackedError;
   unpackError(packed: PackedError): unknown;
 }
@@ -44,7 +40,8 @@ function createCodec(carrier: Carrier): Codec {
     packList: (elements, isFresh) => packList(elements, isFresh, carrier),
     unpackList,
     copies: true,
-    packEach: (elements, what) => packEach(elements, what, carrier),
+    refusalsOf: (elements, what, reason) =>
+      refusalsOf(elements, what, reason, carrier),
     packError: (error) => packError(error, carrier),
     unpackError,
   };
@@ -77,7 +74,7 @@ export const referenceCodec: Codec = {
   packList: (elements) => ({ payload: same(elements), transfer: [] }),
   unpackList: same,
   copies: false,
-  packEach: (elements) => Array.from(elements, (e) => ({ packed: same(e) })),
+  refusalsOf: () => [],
   packError: same,
   unpackError: same,
 };

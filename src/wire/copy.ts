@@ -5,8 +5,13 @@ import {
   recordMessage,
 } from "./error_record.ts";
 import { type Carrier, threadCarrier } from "./carrier.ts";
-import { isError, kindOf, tagOf } from "./kinds.ts";
-import { canClone, holdsPrimitives } from "./plain.ts";
+import { isError, kindOf, tagOf, viewKind } from "./kinds.ts";
+import {
+  canClone,
+  hasOnlyElements,
+  holdsPrimitives,
+  MAX_NESTING,
+} from "./plain.ts";
 import { recordShareable, type ValueRecord } from "./records.ts";
 import type { Shareable } from "../shared/shareable.ts";
 import {
@@ -18,6 +23,7 @@ import {
   refusalError,
   refusalOf,
   stepOf,
+  tooDeep,
   type What,
 } from "./refusal.ts";
 import { isMarked } from "./transfer.ts";
@@ -26,7 +32,7 @@ import { isMarked } from "./transfer.ts";
 const MAX_ERROR_DEPTH = 16;
 
 /** Objects that the fields of errors may lead to, all together. */
-const MAX_FIELD_VISITS = 10_000;
+const MAX_FIELD_VISITS = 1_000_000;
 
 /**
  * Copies a value so that messages carry it faithfully: errors, and what else
@@ -44,6 +50,7 @@ export class Copier {
   readonly #copies = new Map<object, object>();
   /** The keys of the copies in order, to take back those of a lost field. */
   readonly #order: object[] = [];
+  #depth = 0;
   #errorDepth = 0;
   #fieldVisits = 0;
 
@@ -62,6 +69,7 @@ export class Copier {
     if (this.#errorDepth > 0 && ++this.#fieldVisits > MAX_FIELD_VISITS) {
       throw new Refusal("is part of too much data");
     }
+    if (this.#depth > MAX_NESTING) throw tooDeep();
     if (Array.isArray(value)) return this.#copyArray(value);
     const prototype = Object.getPrototypeOf(value);
     switch (kindOf(value, prototype)) {
@@ -107,8 +115,10 @@ export class Copier {
   }
 
   #copyArray(array: unknown[]): unknown[] {
-    if (array.length > 64 && holdsPrimitives(array)) {
-      // Quick, at the price of properties that are no elements.
+    // Quick, where there are many.
+    if (
+      array.length > 64 && holdsPrimitives(array) && hasOnlyElements(array)
+    ) {
       const copy = ([] as unknown[]).concat(array);
       this.#remember(array, copy);
       return copy;
@@ -120,6 +130,7 @@ export class Copier {
 
   #copyProperties<T extends object>(from: object, to: T, keys: string[]): T {
     this.#remember(from, to);
+    this.#depth++;
     for (const key of keys) {
       this.#path.push(stepOf(from, key));
       const value = this.copy((from as Record<string, unknown>)[key]);
@@ -135,6 +146,7 @@ export class Copier {
       }
       this.#path.pop();
     }
+    this.#depth--;
     return to;
   }
 
@@ -164,7 +176,9 @@ export class Copier {
 
   #copyInner(collection: string, index: number, value: unknown): unknown {
     this.#path.push(collection, index);
+    this.#depth++;
     const copy = this.copy(value);
+    this.#depth--;
     this.#path.length -= 2;
     return copy;
   }
@@ -213,7 +227,7 @@ export class Copier {
     const value = (error as unknown as Record<string, unknown>)[key];
     const isObject = typeof value === "object" && value !== null;
     if (isObject && this.#errorDepth > MAX_ERROR_DEPTH) {
-      throw new Refusal("is nested too deeply");
+      throw tooDeep();
     }
     const message = "A value that cannot be sent";
     if (key === "cause") return this.copyOrDescribe(value, message);
@@ -230,12 +244,14 @@ export class Copier {
   #attempt<T>(copy: () => T): { result: T } | { thrown: unknown } {
     const order = this.#order.length;
     const records = this.records.length;
+    const depth = this.#depth;
     const errorDepth = this.#errorDepth;
     try {
       return { result: copy() };
     } catch (thrown) {
       for (const key of this.#order.splice(order)) this.#copies.delete(key);
       this.records.length = records;
+      this.#depth = depth;
       this.#errorDepth = errorDepth;
       return { thrown };
     }
@@ -258,6 +274,20 @@ function checkLeaf(value: object): void {
     new DataView(buffer as ArrayBuffer);
   } catch {
     throw new Refusal("is a detached ArrayBuffer");
+  }
+  if (ArrayBuffer.isView(value) && !isInBounds(value)) {
+    throw new Refusal("is a view on what its buffer does not have any more");
+  }
+}
+
+/** Whether the buffer of a view, which may have shrunk, still has its part. */
+function isInBounds(view: ArrayBufferView): boolean {
+  try {
+    if (viewKind(view) === "DataView") return view.byteLength >= 0;
+    Int8Array.prototype.keys.call(view as Int8Array);
+    return true;
+  } catch {
+    return false;
   }
 }
 

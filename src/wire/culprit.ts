@@ -1,8 +1,9 @@
+import { threadCarrier } from "./carrier.ts";
 import { Copier } from "./copy.ts";
 import { tagOf } from "./kinds.ts";
 import { canClone, holdsPrimitives, isPlain } from "./plain.ts";
 import {
-  isStackOverflow,
+  isTooDeep,
   type PathStep,
   Refusal,
   refusalError,
@@ -16,7 +17,8 @@ import {
  * it: that does not see everything, such as a Proxy or a detached buffer.
  */
 export function explainCloneFailure(value: unknown, what: What): DOMException {
-  const copier = new Copier();
+  // Where something could have been moved, that is told in another way.
+  const copier = new Copier({ ...threadCarrier, transfers: false });
   try {
     copier.copy(value);
   } catch (thrown) {
@@ -27,7 +29,7 @@ export function explainCloneFailure(value: unknown, what: What): DOMException {
     try {
       structuredClone(value);
     } catch (thrown) {
-      if (isStackOverflow(thrown)) return refusalError(thrown, what, []);
+      if (isTooDeep(thrown)) return refusalError(thrown, what, []);
       const path: PathStep[] = [];
       const culprit = findCulprit(value, path);
       return refusalError(refusalOf(culprit), what, path);

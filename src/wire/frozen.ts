@@ -14,6 +14,7 @@ const kept = new WeakMap<Packed, object>();
 
 function isLarge(leaf: object): leaf is ArrayBuffer {
   return tagOf(leaf) === "ArrayBuffer" &&
+    !(leaf as { resizable?: boolean }).resizable &&
     (leaf as ArrayBuffer).byteLength >= MIN_BYTES;
 }
 

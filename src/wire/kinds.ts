@@ -35,7 +35,8 @@ const KINDS = new Map<string, Kind>([
 ]);
 
 // Built-in classes that are not to be found by their name on globalThis.
-const REFUSED_TAG = /^(?:Async)?Generator$| Iterator$|^(?:Intl|WebAssembly)\./;
+const REFUSED_TAG =
+  /^(?:Async)?Generator$| Iterator$|^(?:Intl|Temporal|WebAssembly)\./;
 
 // Prototypes are few and objects are many.
 const kinds = new WeakMap<object, Kind>();
@@ -63,21 +64,18 @@ function classify(value: object): Kind {
   if (isShareable(value)) return "shareable";
   const names = platformClasses(value);
   for (const name of names) {
-    const kind = knownKind(name);
+    const kind = /.Array$/.test(name) ? "leaf" : KINDS.get(name);
     if (kind !== undefined) return kind;
   }
   if (names.length > 0) return "refused";
   // An object of another realm, perhaps.
+  if (ArrayBuffer.isView(value)) return "leaf";
   const tag = tagOf(value);
-  const kind = knownKind(tag) ?? (REFUSED_TAG.test(tag) ? "refused" : "object");
+  const kind = KINDS.get(tag) ?? (REFUSED_TAG.test(tag) ? "refused" : "object");
   return (kind === "map" && !isUsable(Map.prototype.has, value)) ||
       (kind === "set" && !isUsable(Set.prototype.has, value))
     ? "object"
     : kind;
-}
-
-function knownKind(name: string): Kind | undefined {
-  return /.Array$/.test(name) ? "leaf" : KINDS.get(name);
 }
 
 /** `Map`, `Date`, `URL` ... */
@@ -97,7 +95,7 @@ export function viewKind(view: ArrayBufferView): string {
 
 /** Whether the value is an error, of this realm or another. */
 export function isError(value: object): boolean {
-  return value instanceof Error || knownKind(tagOf(value)) === "error";
+  return value instanceof Error || KINDS.get(tagOf(value)) === "error";
 }
 
 // A class may call itself Map and be none.

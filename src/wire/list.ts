@@ -1,15 +1,8 @@
 import { type Carrier, threadCarrier } from "./carrier.ts";
 import { type Columns, packColumns, unpackColumns } from "./columns.ts";
-import { canClone } from "./plain.ts";
-import { holdsMarked, takeMarked } from "./transfer.ts";
+import { takeMarked } from "./transfer.ts";
 import { takeNumbers } from "./number_buffers.ts";
-import {
-  explainCloneFailure,
-  pack,
-  type Packed,
-  unpack,
-  type What,
-} from "./values.ts";
+import { pack, type Packed, unpack } from "./values.ts";
 
 /**
  * The elements of a list as structured clone carries them: numbers in a buffer
@@ -64,32 +57,6 @@ export function unpackList(payload: ListPayload): ArrayLike<unknown> {
 export function lengthOf(payload: ListPayload): number {
   // Only a wrapper has what may be gone.
   return "records" in payload ? (payload.value as unknown[]).length : 0;
-}
-
-/** An element that can be sent, or why it cannot. */
-export type PackedEach = { packed: Packed } | { error: Error };
-
-/**
- * Packs each element on its own, and makes sure that it can be cloned: to find
- * out which of them keep a list from being sent.
- */
-export function packEach(
-  elements: ArrayLike<unknown>,
-  what: (index: number) => What,
-  carrier?: Carrier,
-): PackedEach[] {
-  return Array.from(elements, (element, index) => {
-    try {
-      const packed = pack(element, what(index), carrier);
-      // What is to be moved shows when it is sent, alone.
-      const isSentAlone = elements.length > 1 && holdsMarked(element);
-      return isSentAlone || canClone(packed.value)
-        ? { packed }
-        : { error: explainCloneFailure(element, what(index)) };
-    } catch (error) {
-      return { error: error as Error };
-    }
-  });
 }
 
 function columnsOf(elements: ArrayLike<unknown>): Columns | undefined {

@@ -1,14 +1,24 @@
 import { type Carrier, threadCarrier } from "./carrier.ts";
 import { kindOf } from "./kinds.ts";
 
+/** Levels of objects in one another that engines can read from a message. */
+export const MAX_NESTING = 1500;
+
 /** Nesting up to which repeated objects are not looked for. */
 const MAX_DEPTH = 16;
 
 /** Objects that may be visited before repeated ones are looked for. */
 const MAX_VISITS = 100_000;
 
+/** Arrays that are asked for properties beside their elements. */
+const MAX_ASKED = 16;
+
+/** Elements of arrays that are: engines make a list of all keys to answer. */
+const MAX_ELEMENTS = 64;
+
 // The state of the scan that is going on: one at a time, as it is synchronous.
 let visits = 0;
+let asked = 0;
 let seen: Set<object> | undefined;
 let carrier: Carrier;
 
@@ -24,6 +34,7 @@ export function isPlain(
   by: Carrier = threadCarrier,
 ): boolean {
   visits = 0;
+  asked = 0;
   carrier = by;
   try {
     return scan(value, 0);
@@ -46,6 +57,7 @@ function scanObject(value: object | null, depth: number): boolean {
   if (value === null) return true;
   if (seen !== undefined) {
     if (seen.has(value)) return true;
+    if (depth > MAX_NESTING) return false;
     seen.add(value);
   } else if (depth > MAX_DEPTH || ++visits > MAX_VISITS) {
     seen = new Set([value]);
@@ -54,7 +66,11 @@ function scanObject(value: object | null, depth: number): boolean {
   if (prototype === Object.prototype || prototype === null) {
     return scanProperties(value, depth + 1);
   }
-  if (Array.isArray(value)) return scanArray(value, depth + 1);
+  if (Array.isArray(value)) {
+    return asked++ < MAX_ASKED && holdsMore(value)
+      ? scanProperties(value, depth + 1)
+      : scanArray(value, depth + 1);
+  }
   switch (kindOf(value, prototype)) {
     case "object":
       return scanProperties(value, depth + 1);
@@ -85,8 +101,6 @@ function scanProperties(value: object, depth: number): boolean {
   return true;
 }
 
-// Properties beside the elements are not looked at: that would cost more than
-// the elements.
 function scanArray(array: unknown[], depth: number): boolean {
   if (isSparse(array)) return scanProperties(array, depth);
   const { length } = array;
@@ -123,9 +137,25 @@ export function isPrimitive(value: unknown): boolean {
     typeof value !== "function" && typeof value !== "symbol");
 }
 
-/** Whether the array has nothing but primitives that can be sent. */
+/**
+ * Whether the array has nothing but primitives that can be sent; if it is large,
+ * beside its elements it may have anything.
+ */
 export function holdsPrimitives(array: unknown[]): boolean {
-  return !isSparse(array) && array.every(isPrimitive);
+  return !isSparse(array) && array.every(isPrimitive) && !holdsMore(array);
+}
+
+/** Whether an array, unless it is large, has other keys than its elements'. */
+function holdsMore(array: unknown[]): boolean {
+  return array.length < MAX_ELEMENTS && !hasOnlyElements(array);
+}
+
+/** Whether the array has all of its elements and no further properties. */
+export function hasOnlyElements(array: unknown[]): boolean {
+  const { length } = array;
+  const keys = Object.keys(array);
+  return keys.length === length &&
+    (length === 0 || keys[length - 1] === String(length - 1));
 }
 
 /** Whether structured clone takes the value. */

@@ -6,6 +6,7 @@ import {
   type Shareable,
   type SharedState,
 } from "../shared/shareable.ts";
+import { viewKind } from "./kinds.ts";
 import { addFields, createError, type ErrorRecord } from "./error_record.ts";
 
 /** A view on a buffer, where the channel would lose which part it shows. */
@@ -13,7 +14,8 @@ export interface ViewRecord {
   view: string;
   buffer: unknown;
   byteOffset: number;
-  length: number;
+  /** If it has one of its own, and does not go on with its buffer. */
+  length: number | undefined;
 }
 
 /** Memory that processes share. */
@@ -50,6 +52,29 @@ export function originalOf(record: ValueRecord): Shareable | undefined {
   return originals.get(record as ShareableRecord);
 }
 
+/** The record of a view, given what stands for its buffer. */
+export function recordView(view: ArrayBufferView, buffer: unknown): ViewRecord {
+  const { byteOffset, byteLength } = view;
+  const { length = byteLength } = view as { length?: number };
+  return {
+    view: viewKind(view),
+    buffer,
+    byteOffset,
+    length: tracksLength(view) ? undefined : length,
+  };
+}
+
+/**
+ * Whether the view is as long as its buffer lets it be. One with a length of
+ * its own that ends with its buffer cannot be told from that.
+ */
+function tracksLength(view: ArrayBufferView): boolean {
+  const { buffer, byteOffset, byteLength } = view;
+  const { BYTES_PER_ELEMENT = 1 } = view as { BYTES_PER_ELEMENT?: number };
+  return (buffer as { resizable?: boolean }).resizable === true &&
+    buffer.byteLength - byteOffset - byteLength < BYTES_PER_ELEMENT;
+}
+
 /** What stands for a value that the channel would not carry faithfully. */
 export type ValueRecord =
   | ErrorRecord
@@ -82,7 +107,7 @@ export function fromRecord(
   const View = (globalThis as Record<string, unknown>)[view] as new (
     buffer: unknown,
     byteOffset: number,
-    length: number,
+    length: number | undefined,
   ) => object;
   return new View(restored(record.buffer), byteOffset, length);
 }

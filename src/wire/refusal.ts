@@ -16,6 +16,8 @@ export type PathStep = string | number;
 /** Steps of a path that are shown. */
 const MAX_STEPS = 16;
 
+const TOO_DEEP = "is nested too deeply";
+
 const HINTS: Record<string, string> = {
   Blob: "send its bytes",
   File: "send its bytes",
@@ -24,6 +26,7 @@ const HINTS: Record<string, string> = {
   Promise: "await it first",
   Request: "send its parts, such as its url",
   Response: "send its parts, such as its text",
+  Temporal: "send its text",
   URL: "send its href",
   URLSearchParams: "send its text",
 };
@@ -43,20 +46,21 @@ export function refusalError(
   thrown: unknown,
   what: What,
   path: readonly PathStep[],
+  cause: unknown = thrown instanceof Refusal ? undefined : thrown,
 ): DOMException {
   let name = typeof what === "string" ? what : "the list";
   let rest = path;
-  // Where the stack ended says nothing.
-  if (isStackOverflow(thrown)) rest = [];
   const [first] = rest;
   if (typeof what === "function" && typeof first === "number") {
     name = what(first);
     rest = rest.slice(1);
   }
+  // Where it became too much says nothing.
+  if (isTooDeep(thrown)) rest = [];
   const culprit = rest.length === 0 ? "it" : `its ${formatProperty(rest)}`;
   return dataCloneError(
     `Cannot send ${name} as ${culprit} ${reasonOf(thrown)}`,
-    thrown instanceof Refusal ? undefined : thrown,
+    cause,
   );
 }
 
@@ -75,14 +79,19 @@ export function formatProperty(path: readonly PathStep[]): string {
 /** "is a function" */
 export function reasonOf(thrown: unknown): string {
   if (thrown instanceof Refusal) return thrown.reason;
-  return isStackOverflow(thrown)
-    ? "is nested too deeply"
-    : `cannot be read: ${preview(thrown)}`;
+  return isTooDeep(thrown) ? TOO_DEEP : `cannot be read: ${preview(thrown)}`;
 }
 
-/** Whether the stack was too small for how deep a value is nested. */
-export function isStackOverflow(thrown: unknown): boolean {
-  return thrown instanceof RangeError && /call stack/.test(thrown.message);
+/** The refusal of a value that could not be read from a message. */
+export function tooDeep(): Refusal {
+  return new Refusal(TOO_DEEP);
+}
+
+/** Whether that was thrown, or the stack was too small to find out. */
+export function isTooDeep(thrown: unknown): boolean {
+  return thrown instanceof Refusal
+    ? thrown.reason === TOO_DEEP
+    : thrown instanceof RangeError && /call stack/.test(thrown.message);
 }
 
 /** The step to a property. */
@@ -102,7 +111,7 @@ export function refusalOf(value: unknown): Refusal {
       `is ${withArticle(name)} that cannot be cloned, such as a Proxy`,
     );
   }
-  const hint = HINTS[platform];
+  const hint = HINTS[platform.split(".")[0]!];
   const rest = hint === undefined ? "" : `: ${hint}`;
   return new Refusal(`is ${withArticle(platform)}${rest}`);
 }

@@ -168,8 +168,8 @@ export class ChunkReport {
       const failed = failures.filter(([at]) => at === index);
       try {
         this.#send(index, [results[i]], failed, last);
-      } catch {
-        const error = this.#refusalOf(results[i]);
+      } catch (reason) {
+        const error = this.#refusalOf(results[i], reason);
         if (!this.#setup.mode.isolated) {
           this.fail(index, error);
           if (final && !this.#isInOrder) this.#send(index, [], [], true);
@@ -181,13 +181,15 @@ export class ChunkReport {
     }
   }
 
-  /** Why a result cannot be sent. */
-  #refusalOf(result: unknown): Error {
+  /** Why a result could not be sent, for `reason`. */
+  #refusalOf(result: unknown, reason: unknown): Error {
     const what = "the result";
-    const [packed] = this.#setup.codec.packEach([result], () => what);
-    return packed && "error" in packed
-      ? packed.error
-      : explainCloneFailure(result, what);
+    const [refusal] = this.#setup.codec.refusalsOf(
+      [result],
+      () => what,
+      reason,
+    );
+    return refusal ?? explainCloneFailure(result, what);
   }
 
   #send(

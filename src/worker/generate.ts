@@ -34,6 +34,7 @@ const LATE = [
   "src/wire/frozen.ts",
   "src/wire/records.ts",
   "src/wire/refusal.ts",
+  "src/wire/refusals.ts",
   "src/worker/announcer.ts",
   "src/worker/globals.ts",
   "src/worker/import_errors.ts",

@@ -165,4 +165,4 @@ host.onMessage((message) => {
     host.close();
     throw error;
   }
-});
+}, (error) => post([UNSTARTABLE, packError(error)]));
