@@ -13,14 +13,13 @@ export class ChunkLine extends Line<Chunk> {
 
   /** A number for a chunk. No other one that is held has the same words. */
   nextSequence(): number {
-    const first = this.items[0]?.sequence ?? Infinity;
-    do this.#sequence++; while (
-      this.#sequence - first >= SLOTS && this.#isTaken(this.#sequence)
-    );
+    do this.#sequence++; while (this.length > 0 && this.#isTaken());
     return this.#sequence;
   }
 
-  #isTaken(number: number): boolean {
-    return this.items.some(({ sequence }) => (number - sequence) % SLOTS === 0);
+  #isTaken(): boolean {
+    const { items } = this;
+    return this.#sequence - items[0]!.sequence >= SLOTS &&
+      items.some(({ sequence }) => (this.#sequence - sequence) % SLOTS === 0);
   }
 }

@@ -12,6 +12,7 @@ import {
 import { timeoutError } from "./timeouts.ts";
 import { Watchdog } from "./watchdog.ts";
 import {
+  begunOf,
   hasBegun,
   INITIALISING,
   isAtTask,
@@ -66,6 +67,8 @@ export class HeldChunks {
   #lifespan = Infinity;
   #hasRunTasks = false;
   #hasLeft = false;
+  /** How often it was told to drop what is wanted no more. */
+  #drops = 0;
 
   constructor(
     workerId: number,
@@ -100,9 +103,8 @@ export class HeldChunks {
 
   /** Whether the worker is at a task. */
   get isRunning(): boolean {
-    const { control } = this.#link;
     return this.#chunks.items.some(({ sequence }) =>
-      isAtTask(control, sequence)
+      isAtTask(this.#link.control, sequence)
     );
   }
 
@@ -128,10 +130,15 @@ export class HeldChunks {
   /** Sends a chunk. What cannot be sent fails by itself. */
   send(chunk: Chunk): void {
     const sequence = this.#chunks.nextSequence();
+    const drops = this.#drops;
+    let time: number | undefined;
     try {
-      chunk.sendTime = this.#link.sendChunk(sequence, chunk);
+      time = this.#link.sendChunk(sequence, chunk);
     } catch (error) {
       refuseChunk(chunk, error, this.#workerId, this.#link.codec);
+    }
+    if (time === undefined) {
+      chunk.source.endChunk(chunk, 0);
       return this.#events.onLess();
     }
     // To read an element may run what ends the worker.
@@ -140,6 +147,7 @@ export class HeldChunks {
       return chunk.source.putBack(chunk);
     }
     chunk.sequence = sequence;
+    chunk.sendTime = time;
     this.#chunks.add(chunk);
     this.#tasks += chunk.elements.length;
     this.#lifetimeTasks += chunk.elements.length;
@@ -147,7 +155,7 @@ export class HeldChunks {
     if (this.#isWatched) this.#watch(chunk);
     this.#untold.watch(chunk);
     // Or what ends the call.
-    if (!chunk.source.wants(chunk)) this.#drop(chunk);
+    if (drops !== this.#drops) this.skipUnwanted();
   }
 
   /**
@@ -195,21 +203,18 @@ export class HeldChunks {
 
   /** Drops what is wanted no more, as far as not begun. */
   skipUnwanted(): void {
+    this.#drops++;
     for (const chunk of [...this.#chunks.items]) {
-      if (!chunk.source.wants(chunk)) this.#drop(chunk);
+      if (chunk.source.wants(chunk)) continue;
+      if (revoke(this.#link.control, chunk.sequence)) this.#giveBack(chunk);
+      else this.#link.skipRest(chunk.sequence);
     }
-  }
-
-  #drop(chunk: Chunk): void {
-    if (revoke(this.#link.control, chunk.sequence)) this.#giveBack(chunk);
-    else this.#link.skipRest(chunk.sequence);
   }
 
   /** A worker whose words cannot be read has told how far it is. */
   noteBegun(sequence: number, begun: number): void {
-    if (this.#chunks.find(sequence)) {
-      setBegun(this.#link.control, sequence, begun);
-    }
+    if (!this.#chunks.find(sequence)) return;
+    setBegun(this.#link.control, sequence, begun);
   }
 
   /** Results of consecutive tasks have arrived. */
@@ -291,18 +296,14 @@ export class HeldChunks {
       if (begun && (failsChunks || isPreparing)) {
         const error = leadOn(errorOf(), this.#workerId, chunk, undefined);
         source.failChunk(chunk, error);
-      } else {
-        this.#loseOne(chunk, errorOf);
-      }
+      } else this.#loseOne(chunk, errorOf);
       source.endChunk(chunk, 0);
     }
   }
 
   #loseOne(chunk: Chunk, errorOf: () => unknown): void {
     this.#untold.fetch(chunk);
-    const begun = hasBegun(this.#link.control, chunk.sequence)
-      ? progressOf(this.#link.control, chunk.sequence).begun
-      : 0;
+    const begun = begunOf(this.#link.control, chunk.sequence);
     failBegun(begun, chunk, errorOf, this.#workerId);
     putBackFrom(begun, chunk, this.#workerId);
   }

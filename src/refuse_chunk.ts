@@ -27,17 +27,13 @@ export function refuseChunk(
     // It is the function that cannot be sent, with its closure.
     source.failChunk(chunk, reason);
   }
-  Array.from(elements, (_, index) => {
-    if (!source.wants(chunk)) return;
-    const refusal = refusals[index];
+  for (let i = 0; i < elements.length && source.wants(chunk); i++) {
+    const refusal = refusals[i];
     if (refusal) {
-      const error = leadOn(withoutFrames(refusal), workerId, chunk, index);
-      source.failTask(chunk, index, error);
-    } else {
-      source.putBack(partOf(chunk, index, index + 1));
-    }
-  });
-  source.endChunk(chunk, 0);
+      const error = leadOn(withoutFrames(refusal), workerId, chunk, i);
+      source.failTask(chunk, i, error);
+    } else source.putBack(partOf(chunk, i, i + 1));
+  }
 }
 
 /** The worker is gone: what it had begun of a chunk, and not reported, fails. */

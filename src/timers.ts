@@ -14,36 +14,40 @@ type Start = (
   value?: unknown,
 ) => Timer;
 type Clear = (timer: Timer) => void;
+type Call = (callback: () => void) => void;
 
-const scope = globalThis as unknown as {
-  setTimeout: Start;
-  clearTimeout: Clear;
-  setInterval: Start;
-  clearInterval: Clear;
-  queueMicrotask(callback: () => void): void;
-};
+/**
+ * What a global variable is now. Deno makes timers when they are first read,
+ * which takes 5 ms, and `setImmediate` 20.
+ */
+function present<F>(name: string): () => F {
+  const { value, get } = Object.getOwnPropertyDescriptor(globalThis, name) ??
+    {};
+  let found: F | undefined = value;
+  return () => found ??= get!.call(globalThis) as F;
+}
 
-/** That of the runtime. */
-export const setTimeout: Start = scope.setTimeout;
-
-/** That of the runtime. */
-export const clearTimeout: Clear = scope.clearTimeout;
-
-/** That of the runtime. */
-export const setInterval: Start = scope.setInterval;
-
-/** That of the runtime. */
-export const clearInterval: Clear = scope.clearInterval;
+const timeout = present<Start>("setTimeout");
+const noTimeout = present<Clear>("clearTimeout");
+const interval = present<Start>("setInterval");
+const noInterval = present<Clear>("clearInterval");
+const immediate = present<Call>("setImmediate");
 
 /** That of the runtime. */
-export const queueMicrotask: (callback: () => void) => void =
-  scope.queueMicrotask;
+export const setTimeout: Start = (callback, ms, value) =>
+  timeout()(callback, ms, value);
 
-// A getter on Deno, which takes 20 ms to make it.
-const immediate = Object.getOwnPropertyDescriptor(scope, "setImmediate");
+/** That of the runtime. */
+export const clearTimeout: Clear = (timer) => noTimeout()(timer);
+
+/** That of the runtime. */
+export const setInterval: Start = (callback, ms) => interval()(callback, ms);
+
+/** That of the runtime. */
+export const clearInterval: Clear = (timer) => noInterval()(timer);
+
+/** That of the runtime. */
+export const queueMicrotask: Call = globalThis.queueMicrotask;
 
 /** Calls back when timers that are due and messages have had their turn. */
-export function callSoon(callback: () => void): void {
-  const setImmediate = immediate!.value ?? immediate!.get!.call(scope);
-  setImmediate(callback);
-}
+export const callSoon: Call = (callback) => immediate()(callback);

@@ -116,10 +116,10 @@ export class WorkerLink {
   }
 
   /**
-   * Sends a chunk. Returns how long that took, in ms. Throws when its elements
-   * cannot be sent.
+   * Sends a chunk, unless reading its elements has made it unwanted. Returns how
+   * long that took, in ms. Throws when its elements cannot be sent.
    */
-  sendChunk(sequence: number, chunk: Chunk): number {
+  sendChunk(sequence: number, chunk: Chunk): number | undefined {
     const { handle, elements, mode } = chunk;
     if (this.#isHot && this.#known.has(handle.id)) {
       if (isGiven(elements, mode)) give(this.control, sequence);
@@ -130,6 +130,7 @@ export class WorkerLink {
     }
     const start = clock.now();
     const { payload, transfer } = this.codec.packList(elements);
+    if (!chunk.source.wants(chunk)) return undefined;
     this.#define(handle);
     this.#managed.keep(payload);
     offer(this.control, sequence);

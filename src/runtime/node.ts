@@ -19,20 +19,19 @@ import { dataUrl } from "./data_url.ts";
 import { baseWithoutFile, importerAt } from "./import_as.ts";
 import { killedWithOwner } from "./killed_with_owner.ts";
 import { loadNative } from "./native.ts";
-import { listenAlone, type OwnerPort } from "./owner_port.ts";
 import { standaloneRefusal } from "./standalone.ts";
 import { within, withResolvers } from "../promises.ts";
 import { setTimeout } from "../timers.ts";
 
 // --- types ---
 
-interface NodePort extends OwnerPort {
+interface NodePort {
+  on(event: string, listener: (value: never) => void): void;
+  postMessage(message: unknown, transfer?: ArrayBuffer[]): void;
   close(): void;
 }
 
-interface NodeWorker {
-  on(event: string, listener: (value: never) => void): void;
-  postMessage(message: unknown, transfer?: ArrayBuffer[]): void;
+interface NodeWorker extends NodePort {
   ref(): void;
   unref(): void;
   terminate(): Promise<number>;
@@ -315,7 +314,11 @@ function port(): NodePort {
 export const nodeWorker: WorkerRuntime = {
   isProcess: false,
   drained: () => undefined,
-  onMessage: (...handlers) => listenAlone(port(), ...handlers),
+  onMessage(handler, onUnreadable) {
+    // By `addEventListener()`, the first event would take 50 ms to make.
+    port().on("message", handler);
+    port().on("messageerror", onUnreadable);
+  },
   post: (message, transfer) => port().postMessage(message, transfer),
   onExit: (handler) => scope.process.on("exit", handler),
   onStrayError(handler) {

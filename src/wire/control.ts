@@ -270,6 +270,11 @@ export function hasBegun(control: ControlBlock, sequence: number): boolean {
   return state === word(sequence, TAKEN) || state === word(sequence, SKIP);
 }
 
+/** Owner: how many tasks of the chunk have begun. */
+export function begunOf(control: ControlBlock, sequence: number): number {
+  return hasBegun(control, sequence) ? progressOf(control, sequence).begun : 0;
+}
+
 /** Owner: whether the worker is at a task of the chunk. */
 export function isAtTask(control: ControlBlock, sequence: number): boolean {
   if (!hasBegun(control, sequence)) return false;
