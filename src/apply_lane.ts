@@ -158,8 +158,7 @@ export class ApplyLane implements TaskSource {
 
   wants(chunk: Chunk): boolean {
     // Mostly the last of them is settled last. None is looked at twice.
-    let { wanted = Infinity } = chunk;
-    wanted = Math.min(wanted, chunk.elements.length);
+    let wanted = Math.min(chunk.wanted ?? Infinity, chunk.elements.length);
     for (; wanted > 0; wanted--) {
       const { burst, index } = callAt(chunk, wanted - 1);
       if (!burst.isSettled(index)) break;

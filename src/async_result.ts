@@ -43,9 +43,8 @@ export interface WaitOptions {
  */
 export class AsyncResult<R> implements PromiseLike<R> {
   readonly #call: Pending;
-  /** Those who wait for a time. */
-  readonly #waiters = new Set<() => void>();
-  #wakeAll: Promise<void> | undefined;
+  /** Those who wait for a time, once there are some. */
+  #waiters: Set<() => void> | undefined;
 
   /** Made by `applyAsync()`. */
   constructor(call: Pending) {
@@ -145,20 +144,22 @@ export class AsyncResult<R> implements PromiseLike<R> {
   async #within(timeout: number, onTimeout: () => undefined): Promise<unknown> {
     if (this.ready() || timeout === Infinity) return await this.#result;
     const { promise, resolve } = withResolvers<void>();
-    this.#wakeAll ??= this.#whenReady();
-    this.#waiters.add(resolve);
+    const waiters = this.#waiters ??= this.#createWaiters();
+    waiters.add(resolve);
     // Longer delays than timers can hold would fire at once.
     const timer = setTimeout(resolve, Math.min(timeout, LONGEST_TIMER));
     await promise;
     clearTimeout(timer);
-    this.#waiters.delete(resolve);
+    waiters.delete(resolve);
     return this.ready() ? await this.#result : onTimeout();
   }
 
-  /** Wakes those that wait, who would add to the promise each time they look. */
-  async #whenReady(): Promise<void> {
-    await this.#result.catch(() => {});
-    for (const wake of this.#waiters) wake();
+  /** Each of them would otherwise add to the promise whenever it looks. */
+  #createWaiters(): Set<() => void> {
+    const waiters = new Set<() => void>();
+    const wakeAll = () => waiters.forEach((wake) => wake());
+    this.#result.then(wakeAll, wakeAll);
+    return waiters;
   }
 
   get #result(): Promise<R> {

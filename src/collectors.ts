@@ -17,7 +17,7 @@ export interface Collector {
 }
 
 /** Results, and the errors by index from `offset` on, as of `allSettled()`. */
-export function outcomesOf(
+export function asSettled(
   results: ArrayLike<unknown>,
   failures: Map<number, unknown> | undefined,
   offset: number,

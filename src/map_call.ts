@@ -1,6 +1,6 @@
 import { whenAborted } from "./abort.ts";
 import type { ChunkSizer } from "./chunking.ts";
-import { type Collector, type IteratedCall, outcomesOf } from "./collectors.ts";
+import { asSettled, type Collector, type IteratedCall } from "./collectors.ts";
 import type { Crew } from "./crew.ts";
 import type { Crews, LifecycleHandles } from "./crews.ts";
 import type { Caller } from "./functions/caller.ts";
@@ -162,7 +162,7 @@ export class MapCall implements TaskSource, IteratedCall {
   ): void {
     this.#add(
       chunk.first + offset,
-      this.#request.settle ? outcomesOf(results, failures, offset) : results,
+      this.#request.settle ? asSettled(results, failures, offset) : results,
     );
   }
 

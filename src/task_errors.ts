@@ -67,9 +67,9 @@ export function deathError(workerId: number, end: WorkerEnd): Error {
   return withoutFrames(
     new WorkerDiedError(`Worker ${workerId} ${how}${why}`, {
       workerId,
-      ...exitCode !== undefined && { exitCode },
-      ...signal !== undefined && { signal },
-      ...stderr !== undefined && { stderr },
+      exitCode,
+      signal,
+      stderr,
       ...error !== undefined && { cause: error },
     }),
   );

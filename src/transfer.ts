@@ -7,9 +7,10 @@
  * Works for arguments and for results. What is moved is gone where it was: a
  * typed array has length 0 from when its task is sent, which may be some time
  * after the call, so do not use it any more. A second task with it fails, but
- * for one that is sent together with the first. A view moves the whole buffer that it is a part of. Shared memory is shared as
- * ever. Only threads can be sent memory: processes get copies, and with start
- * method `"serial"` values stay as they are.
+ * for one that is sent together with the first. A view moves the whole buffer
+ * that it is a part of. Shared memory is shared as ever. Only threads can be
+ * sent memory: processes get copies, and with start method `"serial"` values
+ * stay as they are.
  *
  * If a worker dies before a task that was sent to it has begun, the task runs
  * in another one; one whose arguments were moved cannot, and rejects with a

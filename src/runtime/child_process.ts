@@ -5,6 +5,7 @@ import {
 } from "../progress/terminal.ts";
 import { within, withResolvers } from "../promises.ts";
 import type { WorkerEvents, WorkerPort, WorkerProgram } from "./contract.ts";
+import { readMessage } from "./read_message.ts";
 
 // --- types ---
 
@@ -99,16 +100,15 @@ export function startProcess(
   child.on("message", (bytes: Uint8Array) => {
     // What user code there says to its parent is for nobody.
     if (!open || !ArrayBuffer.isView(bytes)) return;
-    let message: unknown;
-    try {
-      message = deserialize(bytes);
-    } catch (reason) {
-      // There is no memory for it, perhaps: who waits for it shall not.
-      error = reason;
-      child.kill("SIGKILL");
-      return;
-    }
-    events.onMessage(message);
+    readMessage(
+      bytes,
+      deserialize,
+      (message) => events.onMessage(message),
+      (reason) => {
+        error = reason;
+        child.kill("SIGKILL");
+      },
+    );
   });
   child.on("error", (reason: unknown) => {
     // That it could not be killed, or sent to, says nothing.

@@ -1,6 +1,7 @@
 import { CHANNEL } from "./boot_script.ts";
 import type { WorkerRuntime } from "./contract.ts";
 import { loadNative } from "./native.ts";
+import { readMessage } from "./read_message.ts";
 import { setTimeout } from "../timers.ts";
 
 /** What the boot script leaves, see boot_script.ts. */
@@ -53,15 +54,9 @@ export function processWorker(base: WorkerRuntime): WorkerRuntime {
     ...base,
     isProcess: true,
     onMessage: (handler, onUnreadable) =>
-      channel.listen((bytes) => {
-        let message: unknown;
-        try {
-          message = deserialize(bytes);
-        } catch (error) {
-          return onUnreadable(error);
-        }
-        handler(message);
-      }),
+      channel.listen((bytes) =>
+        readMessage(bytes, deserialize, handler, onUnreadable)
+      ),
     post(message) {
       const bytes = serialize(message);
       unsent++;

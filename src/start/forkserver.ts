@@ -6,6 +6,7 @@ import type {
 } from "../runtime/contract.ts";
 import { runtime } from "../runtime/detect.ts";
 import { nativeModule } from "../runtime/native.ts";
+import { readMessage } from "../runtime/read_message.ts";
 import { SERVE } from "../wire/messages.ts";
 import {
   FROM,
@@ -73,18 +74,17 @@ class ForkServer {
     this.#workers.set(id, {
       onMessage: (bytes) => {
         if (!open) return;
-        let message: unknown;
-        try {
-          // A copy, as Deno (denoland/deno#36460) takes arrays of numbers from
-          // the wrong place where the bytes are not the first of their buffer.
-          message = deserialize(new Uint8Array(bytes));
-        } catch (reason) {
-          // As in child_process.ts.
-          error = reason;
-          this.#send([KILL, id]);
-          return;
-        }
-        events.onMessage(message);
+        // A copy, as Deno (denoland/deno#36460) takes arrays of numbers from
+        // the wrong place where the bytes are not the first of their buffer.
+        readMessage(
+          new Uint8Array(bytes),
+          deserialize,
+          (message) => events.onMessage(message),
+          (reason) => {
+            error = reason;
+            this.#send([KILL, id]);
+          },
+        );
       },
       onGone: (end) => {
         gone.resolve();
